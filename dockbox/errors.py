@@ -1,0 +1,182 @@
+"""Every error that dockbox raises on purpose.
+
+What do you want from this file?  To raise: pick the class whose docstring says what
+happened and give one clear sentence.  To catch: ``DockboxError`` is everything that a
+caller may be told; anything else is a bug and becomes a 500 without details.
+
+The docstring is the default message, ``status`` the HTTP status, ``code`` the stable
+machine-readable name (snake_case of the class).  A message never holds a credential, a path of
+the server or an exception's repr.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+class DockboxError(Exception):
+    """Something went wrong inside dockbox."""
+
+    status = 500
+    retry_after: int | None = None
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def code(self) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    def as_dict(self) -> dict[str, str]:
+        return {"error": self.message, "code": self.code}
+
+
+class BadConfig(DockboxError):
+    """The settings are missing or wrong."""
+
+
+# --- what the caller sent -------------------------------------------------------------------
+
+
+class BadRequest(DockboxError):
+    """The request cannot be understood."""
+
+    status = 400
+
+
+class Unauthorized(DockboxError):
+    """A valid token is needed."""
+
+    status = 401
+
+
+class Forbidden(DockboxError):
+    """That is not allowed."""
+
+    status = 403
+
+
+class OriginNotAllowed(Forbidden):
+    """Requests from this origin are not allowed."""
+
+
+class NotFound(DockboxError):
+    """There is no such dockbox."""
+
+    status = 404
+
+
+class Conflict(DockboxError):
+    """The dockbox is in a state that does not allow this."""
+
+    status = 409
+
+
+class NameTaken(Conflict):
+    """Another dockbox has this name."""
+
+
+class NotRunning(Conflict):
+    """The dockbox is not running."""
+
+
+class PayloadTooLarge(DockboxError):
+    """The request's body is too large."""
+
+    status = 413
+
+
+class QuotaExceeded(DockboxError):
+    """Too many dockboxes."""
+
+    status = 429
+    retry_after = 60
+
+
+# --- sources: code in -----------------------------------------------------------------------
+
+
+class BadSource(DockboxError):
+    """This is not a source URL that dockbox understands."""
+
+    status = 400
+
+
+class SourceForbidden(DockboxError):
+    """This source is not allowed."""
+
+    status = 403
+
+
+class SourceTooLarge(DockboxError):
+    """The source is larger than this server allows."""
+
+    status = 413
+
+
+class FetchFailed(DockboxError):
+    """The source could not be fetched."""
+
+    status = 400
+
+
+class FetchTimeout(FetchFailed):
+    """The source could not be fetched in time."""
+
+
+class StorageFailed(DockboxError):
+    """The server's storage is full or cannot be written."""
+
+    status = 503
+    retry_after = 60
+
+
+# --- runtime: everything behind docker-py ---------------------------------------------------
+
+
+class ImageForbidden(DockboxError):
+    """This image is not allowed."""
+
+    status = 403
+
+
+class ImageUnavailable(DockboxError):
+    """The image cannot be had."""
+
+    status = 502
+
+
+class RuntimeUnavailable(DockboxError):
+    """Docker cannot be reached."""
+
+    status = 503
+    retry_after = 5
+
+
+class RuntimeFailed(DockboxError):
+    """Docker refused the operation."""
+
+    status = 502
+
+
+class ContainerGone(DockboxError):
+    """The container does not exist any more."""
+
+    status = 409
+
+
+class DatabaseUnavailable(DockboxError):
+    """The database cannot be reached."""
+
+    status = 503
+    retry_after = 5
+
+
+class Cancelled(DockboxError):
+    """The dockbox was deleted meanwhile."""
+
+    status = 409
