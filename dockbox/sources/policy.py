@@ -1,0 +1,77 @@
+"""Which hosts may be connected to.  What is checked is the address, not the name."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from ..errors import FetchFailed, SourceForbidden
+from .url import DEFAULT_PORTS
+
+# is_global accepts these, although they lead, or may lead, to an IPv4 address of any kind
+TUNNELS = tuple(
+    ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether ``address`` is global unicast and no IPv4 address in disguise."""
+    if isinstance(address, IPv6Address) and (
+        address.ipv4_mapped or any(address in net for net in TUNNELS) or address.is_site_local
+    ):
+        return False
+    bad = address.is_multicast or address.is_reserved or address.is_private
+    return address.is_global and not (bad or address.is_unspecified or address.is_loopback)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Where sources may come from.
+
+    ``private_sources`` are hosts, ``host:port`` or CIDRs allowed although not public; ``cafile``
+    is a PEM file of certificate authorities to trust instead of the system's.
+    """
+
+    private_sources: tuple[str, ...] = ()
+    cafile: str | None = None
+
+    def resolve(self, host: str, port: int | None, scheme: str) -> list[str]:
+        """The addresses of ``host`` that may be connected to, all of them checked.
+
+        Raises ``SourceForbidden`` when any is not allowed, ``FetchFailed`` when there is none.
+        """
+        if scheme not in DEFAULT_PORTS:
+            raise SourceForbidden("Sources come over https or ssh only.")
+        number = port or DEFAULT_PORTS[scheme]
+        named = self._named(host, number)
+        try:
+            found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise FetchFailed(f"The host {host} cannot be found.") from None
+        addresses = list(dict.fromkeys(str(item[4][0]) for item in found))
+        private = named or all(self._listed(address) for address in addresses)
+        for address in addresses:
+            if not (named or self._listed(address) or self._public(address)):
+                raise SourceForbidden(f"The host {host} is not on the public internet.")
+        if not private and scheme == "http":
+            raise SourceForbidden("Sources come over https, not plain http.")
+        if not private and number != DEFAULT_PORTS[scheme]:
+            raise SourceForbidden(f"Port {number} is not allowed for sources.")
+        if not addresses:
+            raise FetchFailed(f"The host {host} cannot be found.")
+        return addresses
+
+    def _named(self, host: str, port: int) -> bool:
+        name = host.lower().rstrip(".")
+        allowed = {item.lower().rstrip(".") for item in self.private_sources}
+        return bool({name, f"{name}:{port}", f"[{name}]:{port}"} & allowed)
+
+    def _listed(self, address: str) -> bool:
+        ip = ip_address(address.partition("%")[0])
+        nets = [ip_network(item, strict=False) for item in self.private_sources if "/" in item]
+        return any(ip.version == net.version and ip in net for net in nets)
+
+    @staticmethod
+    def _public(address: str) -> bool:
+        return "%" not in address and is_public(ip_address(address))
