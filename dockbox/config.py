@@ -37,7 +37,7 @@ def _size(text: str) -> int:
 
 
 def _number(
-    kind: type[int] | type[float], low: float, high: float = float("inf")
+    kind: type[int | float], low: float, high: float = float("inf")
 ) -> Callable[[str], Any]:
     def parse(text: str) -> float:
         try:
@@ -89,7 +89,7 @@ def _absolute(text: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All settings, parsed; durations in seconds, sizes in bytes.  Names are the variables', lower-case."""
+    """All settings, parsed: seconds and bytes.  Names are the variables', lower-case."""
 
     environment: str
     port: int

@@ -35,7 +35,7 @@ def offload(work: Callable[[], T], deadline: Deadline | None = None) -> T:
     def job() -> None:  # errors are handed over by hand: gevent would print them as unexpected
         try:
             outcome.append(work())
-        except BaseException as caught:  # noqa: BLE001
+        except BaseException as caught:
             error.append(caught)
 
     result = gevent.get_hub().threadpool.spawn(job)
@@ -47,7 +47,7 @@ def offload(work: Callable[[], T], deadline: Deadline | None = None) -> T:
         while not result.ready():
             try:
                 result.wait()
-            except BaseException:  # noqa: BLE001, S112 - killed twice: the thread has to end
+            except BaseException:
                 continue
         raise
     if error:
@@ -79,7 +79,7 @@ def measure(directory: Path) -> tuple[int, int]:
 
 
 def inside(root: Path, subdir: str | None) -> Path:
-    """The folder ``subdir`` of ``root``; raises ``BadSource`` unless every part is a real folder."""
+    """The folder ``subdir`` of ``root``; raises ``BadSource`` unless each part is a real folder."""
     here = root
     for part in (subdir or "").split("/"):
         if part in ("", "."):

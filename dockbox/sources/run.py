@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -50,9 +51,9 @@ def environment(settings: dict[str, str], protocol: str, cafile: str | None) -> 
 def ssh_command(key: str, address: str, host: str) -> str:
     """ssh with one key, connecting to the checked address, asking nothing."""
     options = [
-        "BatchMode=yes", "StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={key}.known_hosts",
-        "IdentitiesOnly=yes", "ForwardAgent=no", "ConnectTimeout=15", f"HostName={address}",
-        f"HostKeyAlias={host}",
+        "BatchMode=yes", "StrictHostKeyChecking=accept-new",
+        f"UserKnownHostsFile={key}.known_hosts", "IdentitiesOnly=yes", "ForwardAgent=no",
+        "ConnectTimeout=15", f"HostName={address}", f"HostKeyAlias={host}",
     ]  # fmt: skip
     words = ["ssh", "-F", "/dev/null", "-i", key]
     return shlex.join(words + [word for option in options for word in ("-o", option)])
@@ -89,10 +90,8 @@ class Git:
         try:
             code = self._watch(process, out, errors)
         finally:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # helpers too, such as git-remote-https
-            except ProcessLookupError:
-                pass
             process.wait()
         for reader in (out, errors):
             reader.thread.join(5)

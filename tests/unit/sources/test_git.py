@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dockbox.errors import BadSource, FetchFailed, FetchTimeout, SourceForbidden, SourceTooLarge
+from dockbox.errors import (
+    BadSource,
+    FetchFailed,
+    FetchTimeout,
+    SourceForbidden,
+    SourceTooLarge,
+)
 from dockbox.sources import Limits, fetch, parse
 
 from .conftest import LOOPBACK, Site

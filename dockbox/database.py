@@ -1,0 +1,109 @@
+"""The database: one place for transactions, its clock, and the translation of its errors."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from flask import Flask
+from flask_migrate import Migrate, upgrade
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Double, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import GenericFunction
+
+from .config import Config
+from .errors import DatabaseUnavailable
+
+db = SQLAlchemy()
+migrate = Migrate()
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class clock(GenericFunction[float]):
+    """Seconds since 1970 by the database's clock: the only one that all servers share."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(clock, "postgresql")
+def _clock_postgresql(*_: Any, **__: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+@compiles(clock, "sqlite")
+def _clock_sqlite(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def url(config: Config, instance: Path) -> str:
+    """SQLAlchemy's URL of the configured database."""
+    if config.sqlite:
+        return f"sqlite:///{instance / config.database_name}.db"
+    login = f"{quote_plus(config.database_user)}:{quote_plus(config.database_password)}"
+    where = f"{config.database_host}:{config.database_port}/{quote_plus(config.database_name)}"
+    return f"postgresql+psycopg2://{login}@{where}"
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Connect ``app`` to its database; in development, bring the tables up to date."""
+    instance = Path(app.instance_path)
+    instance.mkdir(parents=True, exist_ok=True)
+    app.config["SQLALCHEMY_DATABASE_URI"] = url(config, instance)
+    options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10}
+    if config.sqlite:
+        options["connect_args"] = {"timeout": 10}
+    else:
+        options["connect_args"] = {"connect_timeout": 5}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
+    with app.app_context():
+        if config.sqlite:
+            event.listen(db.engine, "connect", _sqlite_connect)
+            event.listen(db.engine, "begin", _sqlite_begin)
+        if not config.production:
+            _upgrade(instance)
+
+
+def _upgrade(instance: Path) -> None:
+    # Several workers start at once: the lock lets one of them migrate while the others wait.
+    with open(instance / ".migrations.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        upgrade(directory=str(MIGRATIONS))
+
+
+def _sqlite_connect(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Any) -> None:
+    # IMMEDIATE: two transactions that read and then write would otherwise fail, not wait.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A session for one short transaction, committed at the end.
+
+    Raises ``DatabaseUnavailable`` when the database cannot be reached.
+    """
+    try:
+        with Session(db.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+    except PoolTimeout:
+        raise DatabaseUnavailable from None
+    except DBAPIError as error:
+        if error.connection_invalidated or type(error).__name__ == "OperationalError":
+            raise DatabaseUnavailable from error
+        raise

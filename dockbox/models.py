@@ -1,0 +1,89 @@
+"""The tables.  Times are seconds since 1970 by the database's clock."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Double, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .database import clock, db
+
+
+def iso(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC with ``Z``."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+class Dockbox(db.Model):  # type: ignore[name-defined,misc]
+    """A dockbox.
+
+    ``owner`` is the worker that creates, stops or deletes it right now; when that worker is
+    dead, any other finishes the work.  ``deleted_at`` hides the row until all is cleared away.
+    """
+
+    __tablename__ = "dockboxes"
+    __table_args__ = (
+        Index("ix_dockboxes_queue", "stops_at"),
+        Index("ix_dockboxes_newest", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    custom_id: Mapped[str] = mapped_column(String(64), unique=True)
+    container_id: Mapped[str | None] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(Text)
+    ref: Mapped[str | None] = mapped_column(Text)
+    commit: Mapped[str | None] = mapped_column(String(64))
+    subdir: Mapped[str | None] = mapped_column(Text)
+    image: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), default="creating")
+    error: Mapped[str | None] = mapped_column(Text)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    progress: Mapped[str | None] = mapped_column(Text)
+    idle_timeout: Mapped[int]
+    stops_at: Mapped[float | None] = mapped_column(Double)
+    owner: Mapped[str | None] = mapped_column(String(36))
+    deleted_at: Mapped[float | None] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double, default=clock())
+    last_modified: Mapped[float] = mapped_column(Double, default=clock(), onupdate=clock())
+
+    def as_dict(self, connections: int) -> dict[str, Any]:
+        """The resource of the API."""
+        plain = ("id", "custom_id", "container_id", "source", "ref", "commit", "subdir", "image")
+        return {name: getattr(self, name) for name in plain} | {
+            "language": self.language,
+            "state": self.state,
+            "error": self.error,
+            "connections": connections,
+            "idle_timeout": self.idle_timeout,
+            "stops_at": iso(self.stops_at),
+            "created_at": iso(self.created_at),
+            "last_modified": iso(self.last_modified),
+            "websocket": f"/v1/dockbox/ws/{self.id}",
+        }
+
+
+class Worker(db.Model):  # type: ignore[name-defined,misc]
+    """A process that serves; it is dead when its heartbeat is old."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
+    heartbeat: Mapped[float] = mapped_column(Double, default=clock())
+
+
+class Connection(db.Model):  # type: ignore[name-defined,misc]
+    """A client in a dockbox's terminal, held by a worker."""
+
+    __tablename__ = "connections"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    dockbox_id: Mapped[str] = mapped_column(
+        ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
+    )
+    worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)

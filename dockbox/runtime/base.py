@@ -1,0 +1,89 @@
+"""What every runtime can do: the one interface between dockbox and whatever runs containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+# Name of a step and its percentage, where known.
+Report = Callable[[str, int | None], None]
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """A container to be made: ``mount`` on the engine's host becomes ``/app`` in it."""
+
+    dockbox_id: str
+    image: str
+    mount: Path
+
+
+@dataclass(frozen=True)
+class ContainerInfo:
+    """A container of ours as the engine reports it; ``exit_code`` is ``None`` while it runs."""
+
+    id: str
+    dockbox_id: str
+    running: bool
+    exit_code: int | None = None
+
+
+class AttachStream(Protocol):
+    """Both directions of a container's terminal.
+
+    ``recv`` and ``sendall`` may run in two greenlets at once.  Everything raises only
+    ``ContainerGone``, ``RuntimeFailed`` or ``RuntimeUnavailable``.
+    """
+
+    def recv(self, size: int = 65536) -> bytes:
+        """Up to ``size`` bytes; ``b""`` when the container's terminal ended."""
+
+    def sendall(self, data: bytes) -> None:
+        """All of ``data`` into the terminal; blocks while the shell does not read."""
+
+    def close(self) -> None:
+        """Give up the connection and everything under it; safe to call at any time, twice."""
+
+
+class Runtime(Protocol):
+    """Containers, each known by its id.
+
+    Raises ``RuntimeUnavailable`` (nobody answers), ``ContainerGone`` (no such container),
+    ``NotRunning`` (it is stopped), ``ImageUnavailable`` and ``RuntimeFailed`` (the engine
+    refused); nothing of docker-py leaves this folder.
+    """
+
+    def ping(self, timeout: float) -> None:
+        """Return when the engine answers within ``timeout`` seconds."""
+
+    def ensure_image(self, image: str, report: Report) -> None:
+        """Pull ``image`` unless it is there; several calls for one image make one pull."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Make the container, not started, and return its id.
+
+        Asked again for the same dockbox, returns the one that exists.
+        """
+
+    def start(self, container: str) -> None:
+        """Start it; fine when it runs already."""
+
+    def stop(self, container: str, grace: int) -> None:
+        """SIGHUP, after ``grace`` seconds SIGKILL; fine when it is stopped or gone."""
+
+    def remove(self, container: str) -> None:
+        """Remove it, running or not; fine when it is gone."""
+
+    def attach(self, container: str, logs: bool = True) -> AttachStream:
+        """Connect to its terminal; with ``logs`` the stream starts with its recent output."""
+
+    def resize(self, container: str, rows: int, cols: int) -> None:
+        """Set the size of its terminal."""
+
+    def inspect(self, container: str) -> ContainerInfo:
+        """What it is now."""
+
+    def list(self) -> list[ContainerInfo]:
+        """All containers of this dockbox installation, running or not, in one call."""
