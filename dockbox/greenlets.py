@@ -4,26 +4,46 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import gevent
+import psycopg2
 import psycopg2.extensions
 from gevent.socket import wait_read, wait_write
 
 log = logging.getLogger(__name__)
+DATABASE_TIMEOUT = 15.0  # seconds for one step of a statement or of connecting
 
 
-def spawn(name: str, work: Callable[..., Any], *args: Any) -> gevent.Greenlet:
-    """Run ``work(*args)`` in a greenlet called ``name``; its errors are logged by that name."""
-    greenlet = gevent.Greenlet(work, *args)
-    greenlet.name = name
-    greenlet.link_exception(_report)
-    greenlet.start()
-    return greenlet
+class Greenlets:
+    """Greenlets of one owner, each with a name; ``context`` is entered in each of them."""
+
+    def __init__(self, context: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._context = context
+        self._running: set[gevent.Greenlet] = set()
+
+    def spawn(self, name: str, work: Callable[..., Any], *args: Any) -> gevent.Greenlet:
+        """Run ``work(*args)`` in a greenlet called ``name``; its errors are logged by that name."""
+        greenlet = gevent.Greenlet(self._run, work, *args)
+        greenlet.name = name
+        greenlet.link_exception(_report)
+        greenlet.link(self._running.discard)
+        self._running.add(greenlet)
+        greenlet.start()
+        return greenlet
+
+    def _run(self, work: Callable[..., Any], *args: Any) -> Any:
+        with self._context():
+            return work(*args)
+
+    def end(self, seconds: float) -> None:
+        """Kill all that still run, waiting for them for ``seconds`` at the most."""
+        gevent.killall(list(self._running), timeout=seconds)
 
 
 def _report(greenlet: gevent.Greenlet) -> None:
-    log.error("greenlet %s died: %r", greenlet.name, greenlet.exception)
+    log.error("greenlet %s died", greenlet.name, exc_info=greenlet.exc_info)
 
 
 def patch_psycopg2() -> None:
@@ -32,8 +52,11 @@ def patch_psycopg2() -> None:
 
 
 def _wait(connection: Any) -> None:
+    # psycopg2 closes a connection whose wait raises, so that no half-read answer is left in it
+    late = psycopg2.OperationalError(f"no answer in {DATABASE_TIMEOUT} seconds")
     while True:
         state = connection.poll()
         if state == psycopg2.extensions.POLL_OK:
             return
-        (wait_read if state == psycopg2.extensions.POLL_READ else wait_write)(connection.fileno())
+        wait = wait_read if state == psycopg2.extensions.POLL_READ else wait_write
+        wait(connection.fileno(), timeout=DATABASE_TIMEOUT, timeout_exc=late)

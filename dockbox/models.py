@@ -28,7 +28,8 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
 
     __tablename__ = "dockboxes"
     __table_args__ = (
-        Index("ix_dockboxes_queue", "stops_at"),
+        Index("ix_dockboxes_queue", "state", "stops_at"),
+        Index("ix_dockboxes_owner", "owner"),
         Index("ix_dockboxes_newest", "created_at", "id"),
     )
 
@@ -87,3 +88,12 @@ class Connection(db.Model):  # type: ignore[name-defined,misc]
         ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
     )
     worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
+
+
+class Installation(db.Model):  # type: ignore[name-defined,misc]
+    """The one row that all servers of one database share; its id labels their containers."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    reconciled_at: Mapped[float] = mapped_column(Double)

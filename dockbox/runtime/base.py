@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-# Name of a step and its percentage, where known.
-Report = Callable[[str, int | None], None]
+# Name of a step, its percentage and its bytes, where known.
+Report = Callable[[str, int | None, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True)
 class ContainerInfo:
-    """A container of ours as the engine reports it; ``exit_code`` is ``None`` while it runs."""
+    """A container of ours as the engine reports it; ``exit_code`` is ``None`` where unknown."""
 
     id: str
     dockbox_id: str
@@ -33,8 +33,8 @@ class ContainerInfo:
 class AttachStream(Protocol):
     """Both directions of a container's terminal.
 
-    ``recv`` and ``sendall`` may run in two greenlets at once.  Everything raises only
-    ``ContainerGone``, ``RuntimeFailed`` or ``RuntimeUnavailable``.
+    ``recv`` and ``sendall`` may run in two greenlets at once.  ``OSError`` means that the
+    connection broke; nothing else is raised.
     """
 
     def recv(self, size: int = 65536) -> bytes:
@@ -42,6 +42,9 @@ class AttachStream(Protocol):
 
     def sendall(self, data: bytes) -> None:
         """All of ``data`` into the terminal; blocks while the shell does not read."""
+
+    def settle(self, quiet: float, most: float, size: int) -> bytes:
+        """What comes until ``quiet`` seconds bring nothing; ``most`` seconds, ``size`` bytes."""
 
     def close(self) -> None:
         """Give up the connection and everything under it; safe to call at any time, twice."""
@@ -59,7 +62,7 @@ class Runtime(Protocol):
         """Return when the engine answers within ``timeout`` seconds."""
 
     def ensure_image(self, image: str, report: Report) -> None:
-        """Pull ``image`` unless it is there; several calls for one image make one pull."""
+        """Pull ``image`` unless it is there (the engine joins several pulls of one image)."""
 
     def create(self, spec: ContainerSpec) -> str:
         """Make the container, not started, and return its id.
@@ -71,19 +74,25 @@ class Runtime(Protocol):
         """Start it; fine when it runs already."""
 
     def stop(self, container: str, grace: int) -> None:
-        """SIGHUP, after ``grace`` seconds SIGKILL; fine when it is stopped or gone."""
+        """SIGHUP to all of it, after ``grace`` seconds SIGKILL; fine when stopped or gone."""
 
-    def remove(self, container: str) -> None:
-        """Remove it, running or not; fine when it is gone."""
+    def remove(self, dockbox_id: str) -> None:
+        """Remove the container of this dockbox, running or not; fine when there is none."""
 
-    def attach(self, container: str, logs: bool = True) -> AttachStream:
-        """Connect to its terminal; with ``logs`` the stream starts with its recent output."""
+    def attach(self, container: str) -> AttachStream:
+        """Connect to its terminal; the stream starts with its recent output."""
 
     def resize(self, container: str, rows: int, cols: int) -> None:
         """Set the size of its terminal."""
+
+    def redraw(self, container: str) -> None:
+        """Let what runs in its terminal draw its last line again, whatever the size is."""
 
     def inspect(self, container: str) -> ContainerInfo:
         """What it is now."""
 
     def list(self) -> list[ContainerInfo]:
         """All containers of this dockbox installation, running or not, in one call."""
+
+    def clear(self, image: str, mount: Path) -> None:
+        """Empty ``mount`` from inside a container, as root there, where the server may not."""

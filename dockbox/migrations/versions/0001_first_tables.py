@@ -1,5 +1,7 @@
 """First tables."""
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -30,7 +32,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("last_modified", sa.Double, nullable=False),
     )
-    op.create_index("ix_dockboxes_queue", "dockboxes", ["stops_at"])
+    op.create_index("ix_dockboxes_queue", "dockboxes", ["state", "stops_at"])
+    op.create_index("ix_dockboxes_owner", "dockboxes", ["owner"])
     op.create_index("ix_dockboxes_newest", "dockboxes", ["created_at", "id"])
     op.create_table(
         "workers",
@@ -55,9 +58,16 @@ def upgrade() -> None:
     )
     op.create_index("ix_connections_dockbox_id", "connections", ["dockbox_id"])
     op.create_index("ix_connections_worker_id", "connections", ["worker_id"])
+    installation = op.create_table(
+        "installation",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("reconciled_at", sa.Double, nullable=False),
+    )
+    op.bulk_insert(installation, [{"id": str(uuid.uuid4()), "reconciled_at": 0.0}])
 
 
 def downgrade() -> None:
+    op.drop_table("installation")
     op.drop_table("connections")
     op.drop_table("workers")
     op.drop_table("dockboxes")

@@ -1,0 +1,41 @@
+"""dockbox: from a repository's URL to a live terminal."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from .config import Config
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application for ``config``, by default that of the environment.
+
+    ``Services.start`` makes the process take part in the work; a command does without.  Raises
+    ``BadConfig``.
+    """
+    # Here, so that gunicorn's first process reads the settings and imports nothing of this:
+    # gevent patches in the workers, and must come before.
+    from flask import Flask
+    from flask_cors import CORS
+
+    from . import blueprints, database
+    from .services import Services
+
+    config = config or Config.from_env()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # no request says more than a URL and a few words
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    database.init_app(app, config)
+    app.extensions["dockbox"] = Services(app, config)
+    if config.allowed_origins:
+        CORS(app, origins=list(config.allowed_origins), expose_headers=["Location"])
+    blueprints.register(app)
+    return app

@@ -1,0 +1,61 @@
+"""Images: is it there, and if not, pull it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError
+from docker.utils import parse_repository_tag
+
+from ..errors import ImageUnavailable
+from .base import Report
+from .translate import translated
+
+
+def ensure(api: APIClient, image: str, report: Report) -> None:
+    """Pull ``image`` unless the engine has it; ``report`` is told the whole pull's progress.
+
+    Raises ``ImageUnavailable`` when the registry does not give it.
+    """
+    with translated():
+        try:
+            api.inspect_image(image)
+            return
+        except APIError as error:
+            if error.status_code != 404:
+                raise
+        report("Pulling image", None, None)
+        repository, tag = parse_repository_tag(image)
+        try:
+            events = api.pull(repository, tag=tag or "latest", stream=True, decode=True)
+            _follow(events, image, report)
+        except APIError as error:
+            if error.status_code == 500 and "connect" in str(error.explanation):
+                raise ImageUnavailable(f"The registry of {image} cannot be reached.") from error
+            raise ImageUnavailable(f"The image {image} cannot be had from its registry.") from error
+        try:
+            api.inspect_image(image)
+        except APIError:
+            raise ImageUnavailable(f"The image {image} was pulled but is not there.") from None
+
+
+def _follow(events: Iterable[dict[str, Any]], image: str, report: Report) -> None:
+    layers: dict[str, tuple[int, int]] = {}
+    shown: tuple[int | None, int] | None = None
+    for event in events:
+        if "error" in event:
+            raise ImageUnavailable(f"The image {image} cannot be had from its registry.")
+        detail = event.get("progressDetail") or {}
+        if event.get("status") == "Downloading" and detail.get("total"):
+            layers[event.get("id", "")] = (detail.get("current", 0), detail["total"])
+        elif event.get("status") == "Download complete" and event.get("id") in layers:
+            total = layers[event["id"]][1]
+            layers[event["id"]] = (total, total)
+        done = sum(current for current, _ in layers.values())
+        whole = sum(total for _, total in layers.values())
+        step = (done * 100 // whole if whole else None, done)
+        if step[0] is not None and (shown is None or step[0] != shown[0]):
+            shown = step
+            report("Pulling image", *step)

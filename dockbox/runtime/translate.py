@@ -1,0 +1,38 @@
+"""The one boundary where docker-py's errors become ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from ..errors import ContainerGone, NotRunning, RuntimeFailed, RuntimeUnavailable
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise ``errors`` for whatever docker-py raises inside; what the engine said is logged.
+
+    The engine's own words may hold paths of its host, so callers never see them.
+    """
+    try:
+        yield
+    except NotFound as error:
+        raise ContainerGone() from error
+    except APIError as error:
+        text = str(error.explanation or error)
+        if error.status_code == 409 and "is not running" in text:
+            raise NotRunning() from error
+        if error.status_code == 409 and "marked for removal" in text:
+            raise ContainerGone() from error
+        log.error("docker refused: %s", text)
+        raise RuntimeFailed() from error
+    except (RequestException, HTTPError, DockerException, OSError) as error:
+        log.warning("docker cannot be reached: %s", error)
+        raise RuntimeUnavailable() from error
