@@ -1,0 +1,228 @@
+"""One client: what waits for it, and the only writer of its socket.
+
+What is written here is the reason that a terminal stays alive: ``offer`` never waits, so that
+one client cannot hold up another; what cannot go out at once goes into the outbox, and the
+session waits for outboxes with room.  A greenlet writes an outbox down and then ends: an idle
+client has none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+from gevent.event import Event
+
+from .websocket import BINARY, CLOSE, PING, PONG, Socket, close_payload, frame
+
+HIGH_WATER = 256 * 1024  # bytes that may wait before the session waits
+LOW_WATER = 64 * 1024  # and how few before it goes on: fewer, longer turns for each side
+FRAME = 64 * 1024  # bytes of output in one frame at the most
+LINGER = 2.0  # seconds for a client to take its close frame
+
+
+class Client:
+    """Output to one WebSocket, each frame beginning with ``prefix``.
+
+    ``room`` is called when a full outbox has room again.
+    """
+
+    def __init__(self, sock: Socket, prefix: bytes = b"") -> None:
+        self._sock = sock
+        self._prefix = prefix
+        self.room: Callable[[], None] = lambda: None
+        self._rest = memoryview(b"")  # of the frame that is being written
+        self._control: deque[bytes] = deque()
+        self._outbox: deque[bytes] = deque()
+        self.waiting = 0  # bytes in _outbox
+        self._writing = False
+        self._paused = False
+        self.closing = False
+        self.closed: tuple[int, str] | None = None  # why it was closed by us
+        self.gone = Event()
+        self._offered = self._taken = 0  # bytes since the start
+        self._mark: tuple[float, int] | None = None
+        self.heard = self.moved = self._pinged = time.monotonic()
+        self.deaf = False  # whether nobody reads from it just now
+
+    def __repr__(self) -> str:
+        return f"<Client waiting={self.waiting} paused={self._paused} closing={self.closing}>"
+
+    # --- output ---------------------------------------------------------------------------
+
+    def offer(self, data: bytes) -> None:
+        """Send ``data``, now or as soon as the client takes it.  Never waits."""
+        if self.closing:
+            return
+        self._offered += len(data)
+        if self._writing or self._outbox or self._paused or len(data) > FRAME:
+            self._outbox.append(data)
+            self.waiting += len(data)
+            if self.full and self._mark is None:
+                self._mark = (time.monotonic(), self._offered)
+            self._write()
+        else:  # nothing before it: straight out, without a switch of greenlets
+            self._taken += len(data)
+            self._start(frame(BINARY, self._prefix + data))
+
+    @property
+    def full(self) -> bool:
+        return self.waiting > HIGH_WATER
+
+    @property
+    def roomy(self) -> bool:
+        return self.closing or self.waiting <= LOW_WATER
+
+    def pause(self) -> None:
+        """The client asks for silence; what comes waits in the outbox."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self._write()
+
+    def stalled(self, seconds: float, others: bool) -> bool:
+        """Whether this full client has had its time.
+
+        Alone, it may read as slowly as it likes, but must take something every ``seconds``.
+        Where it holds ``others`` up, what was in its full outbox must be gone after ``seconds``.
+        """
+        now = time.monotonic()
+        still = now - self.moved >= seconds
+        return self.full and (
+            still or bool(others and self._mark and now - self._mark[0] > seconds)
+        )
+
+    def message(self, data: bytes) -> None:
+        """A whole message of the protocol's own, ahead of the output that waits."""
+        self._control_frame(frame(BINARY, data))
+
+    # --- control --------------------------------------------------------------------------
+
+    def hear(self) -> None:
+        """Something came from the client."""
+        self.heard = time.monotonic()
+
+    def keep_alive(self, interval: float) -> None:
+        """Called often: ping every ``interval`` seconds; drop who is silent for three of them."""
+        now = time.monotonic()
+        if self.deaf:  # its answers are behind input that the shell does not take
+            self.heard = now
+        if now - self.heard > 3 * interval:
+            self.drop()
+        elif now - max(self.heard, self._pinged) >= interval:
+            self._pinged = now
+            self.ping()
+
+    def ping(self) -> None:
+        if not self._control:
+            self._control_frame(frame(PING, b""))
+
+    def pong(self, payload: bytes) -> None:
+        if len(self._control) < 8:  # a client that pings and does not read gets no more
+            self._control_frame(frame(PONG, payload))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Drop what waits, send the close frame and, soon, end the connection.  Never waits."""
+        if self.closing:
+            return
+        self.closing, self.closed = True, (code, reason)
+        self._outbox.clear()
+        self._control.clear()
+        self.waiting, self._paused = 0, False
+        self._control_frame(frame(CLOSE, close_payload(code, reason)))
+        self.room()
+        gevent.spawn_later(LINGER, self.drop)
+
+    def close_after(self, code: int, reason: str) -> None:
+        """Close when what waits is out, or after ``LINGER``."""
+        end = time.monotonic() + LINGER
+        while (self._writing or self._outbox) and not self.closing and time.monotonic() < end:
+            gevent.sleep(0.02)
+        self.close(code, reason)
+
+    def finish(self) -> None:
+        """Wait, not for long, until what is being written is out; then end the connection."""
+        end = time.monotonic() + LINGER
+        while self._writing and time.monotonic() < end:
+            gevent.sleep(0.02)
+        self.drop()
+
+    def drop(self) -> None:
+        """End the connection without a word; wakes whoever reads from it."""
+        self.closing = True
+        self._outbox.clear()
+        self.waiting = 0
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self.gone.set()
+        self.room()
+
+    # --- writing --------------------------------------------------------------------------
+
+    def _control_frame(self, data: bytes) -> None:
+        if self._writing:
+            self._control.append(data)
+        else:
+            self._start(data)
+
+    def _start(self, data: bytes) -> None:
+        """Begin a frame: what the kernel takes at once goes out here, the rest by a greenlet."""
+        try:
+            sent = self._sock.send(data, timeout=0.0)
+            self.moved = time.monotonic()
+        except BlockingIOError:
+            sent = 0
+        except TimeoutError:
+            sent = 0
+        except OSError:
+            self.drop()
+            return
+        if sent < len(data):
+            self._rest = memoryview(data)[sent:]
+            self._write()
+
+    def _write(self) -> None:
+        if not self._writing and (self._rest or self._control or self._outbox):
+            self._writing = True
+            gevent.spawn(self._drain)
+
+    def _drain(self) -> None:
+        try:
+            while self._rest or self._next():
+                sent = self._sock.send(self._rest)
+                self.moved = time.monotonic()
+                self._rest = self._rest[sent:]
+                if self._mark and self._taken - len(self._rest) >= self._mark[1]:
+                    self._mark = None
+        except OSError:
+            self.drop()
+        finally:
+            self._writing = False
+
+    def _next(self) -> bool:
+        """Make the next frame: control before output, and output coalesced."""
+        if self._control:
+            self._rest = memoryview(self._control.popleft())
+            return True
+        if self._paused or not self._outbox:
+            return False
+        pieces, size = [], 0
+        while self._outbox and size < FRAME:
+            piece = self._outbox.popleft()
+            if size + len(piece) > FRAME:
+                fits = FRAME - size
+                self._outbox.appendleft(piece[fits:])
+                piece = piece[:fits]
+            pieces.append(piece)
+            size += len(piece)
+        before, self.waiting = self.waiting, self.waiting - size
+        self._taken += size
+        self._rest = memoryview(frame(BINARY, self._prefix + b"".join(pieces)))
+        if before > LOW_WATER >= self.waiting:
+            self.room()
+        return True
