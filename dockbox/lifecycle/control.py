@@ -1,0 +1,152 @@
+"""Stopping and deleting, by people, by the queue and for dead workers alike."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gevent
+from sqlalchemy import delete, update
+
+from ..config import Config
+from ..database import clock, transaction
+from ..errors import DockboxError, NotFound, RuntimeUnavailable
+from ..models import Dockbox
+from ..runtime.base import Runtime
+from ..sources.files import offload, remove
+from . import queue
+from .lookup import find
+from .watch import Watcher
+
+log = logging.getLogger(__name__)
+DELETE_WAIT = 30.0  # seconds that a DELETE waits for the worker that is creating the dockbox
+
+
+class Control:
+    """What ends a dockbox's container, files and row; ``worker`` owns what is under way."""
+
+    def __init__(self, config: Config, runtime: Runtime, watcher: Watcher, worker: str) -> None:
+        self._config, self._runtime = config, runtime
+        self._watcher, self._worker = watcher, worker
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def under_way(self, id: str) -> Iterator[None]:
+        """Around work on a dockbox of ours: what is ours and not under way was left half done."""
+        self._under_way[id] += 1
+        try:
+            yield
+        finally:
+            self._under_way[id] -= 1
+            if not self._under_way[id]:
+                del self._under_way[id]
+
+    def busy(self) -> list[str]:
+        """The dockboxes that this worker is working on right now."""
+        return list(self._under_way)
+
+    def mount(self, id: str) -> Path:
+        """Where the dockbox's files are."""
+        return self._config.mount_point / id
+
+    # --- stop -----------------------------------------------------------------------------
+
+    def stop(self, id: str) -> None:
+        """Stop the container now; fine when it is stopped.  Returns when it is.
+
+        Raises ``NotFound``, ``RuntimeUnavailable`` (then it runs on) or ``RuntimeFailed``.
+        """
+        with self.under_way(id):
+            if queue.begin_stop(id, self._worker):
+                self.finish_stop(id)
+                return
+        end = time.monotonic() + self._config.stop_grace + 60
+        for box in self._watcher.follow(id, 1.0):
+            if box is not None and box["state"] != "stopping":
+                return
+            if time.monotonic() > end:
+                raise RuntimeUnavailable("The container did not stop in time.")
+        raise NotFound()
+
+    def finish_stop(self, id: str) -> None:
+        """Stop what is ``stopping`` and ours.  Safe to do again."""
+        try:
+            box = find(id)
+            if box is not None and box.container_id:
+                self._runtime.stop(box.container_id, self._config.stop_grace)
+        except DockboxError:
+            queue.undo_stop(id, self._worker)
+            raise
+        queue.done(id, self._worker)
+        self._watcher.nudge()
+
+    # --- delete ---------------------------------------------------------------------------
+
+    def delete(self, id: str) -> None:
+        """Container, files and row.  Raises ``NotFound``, or ``RuntimeUnavailable`` (all stays)."""
+        with self.under_way(id):
+            self._delete(id)
+
+    def _delete(self, id: str) -> None:
+        creating = False
+        with transaction() as session:
+            gone = {"deleted_at": clock(), "stops_at": None}
+            there = update(Dockbox).where(Dockbox.id == id, Dockbox.deleted_at.is_(None))
+            mine = session.execute(
+                there.where(Dockbox.state != "creating")
+                .values(**gone, owner=self._worker)
+                .returning(Dockbox.id)
+            ).first()
+            if mine is None:
+                # whoever creates it sees this, stops and clears away
+                theirs = there.where(Dockbox.state == "creating").values(**gone)
+                creating = session.execute(theirs.returning(Dockbox.id)).first() is not None
+        self._watcher.nudge()
+        if creating:
+            self._await_removal(id)
+        elif mine is None:
+            raise NotFound()
+        else:
+            try:
+                self._runtime.remove(id)
+            except DockboxError:
+                with transaction() as session:
+                    change = update(Dockbox).where(Dockbox.id == id, Dockbox.owner == self._worker)
+                    session.execute(change.values(deleted_at=None, owner=None))
+                raise
+            self.finish_delete(id)
+
+    def finish_delete(self, id: str) -> None:
+        """Clear away a dockbox marked as deleted and ours.  Safe to do again.
+
+        The row goes last: as long as anything is left, some worker finds it there.
+        """
+        self._runtime.remove(id)
+        self.clear_files(id)
+        with transaction() as session:
+            session.execute(delete(Dockbox).where(Dockbox.id == id))
+        self._watcher.nudge()
+
+    def clear_files(self, id: str) -> None:
+        """Remove the dockbox's files, by a container where the server's user may not."""
+        mount = self.mount(id)
+        offload(lambda: remove(mount))
+        if mount.exists():
+            box = self._any(id)
+            if box is not None and box.image:
+                self._runtime.clear(box.image, mount)
+                offload(lambda: remove(mount))
+        offload(lambda: remove(mount.parent / f".{mount.name}.fetch"))
+
+    def _any(self, id: str) -> Dockbox | None:
+        with transaction() as session:
+            return session.get(Dockbox, id)
+
+    def _await_removal(self, id: str) -> None:
+        end = time.monotonic() + DELETE_WAIT
+        while time.monotonic() < end and self._any(id) is not None:
+            gevent.sleep(0.05)

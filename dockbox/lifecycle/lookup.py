@@ -1,0 +1,62 @@
+"""Reading dockboxes as the API shows them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Select, func, or_, select, tuple_
+
+from ..database import transaction
+from ..models import Connection, Dockbox
+
+Snapshot = dict[str, Any]
+
+
+def find(key: str) -> Dockbox | None:
+    """The dockbox with this ``id`` or ``custom_id``, unless it is being deleted."""
+    with transaction() as session:
+        return session.scalars(
+            select(Dockbox).where(
+                or_(Dockbox.id == key.lower(), Dockbox.custom_id == key),
+                Dockbox.deleted_at.is_(None),
+            )
+        ).first()
+
+
+def snapshots(ids: list[str]) -> dict[str, Snapshot]:
+    """The resource of each of these dockboxes that is there, with its ``progress``."""
+    return {
+        box.id: {
+            **box.as_dict(connections),
+            "progress": json.loads(box.progress) if box.progress else None,
+        }
+        for box, connections in _read(_counted().where(Dockbox.id.in_(ids)))
+    }
+
+
+def page(
+    limit: int, after: tuple[float, str] | None, state: str | None
+) -> tuple[list[Snapshot], tuple[float, str] | None]:
+    """Resources, newest first, and the key of the last where there are more behind it."""
+    query = _counted().order_by(Dockbox.created_at.desc(), Dockbox.id.desc()).limit(limit + 1)
+    if after:
+        query = query.where(tuple_(Dockbox.created_at, Dockbox.id) < after)
+    if state:
+        query = query.where(Dockbox.state == state)
+    rows = _read(query)
+    items = [box.as_dict(connections) for box, connections in rows[:limit]]
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return items, (last.created_at, last.id) if last else None
+
+
+def _counted() -> Select[Any]:
+    counted = (
+        select(func.count()).where(Connection.dockbox_id == Dockbox.id).correlate(Dockbox)
+    ).scalar_subquery()
+    return select(Dockbox, counted).where(Dockbox.deleted_at.is_(None))
+
+
+def _read(query: Select[Any]) -> list[tuple[Dockbox, int]]:
+    with transaction() as session:
+        return [(box, connections) for box, connections in session.execute(query)]

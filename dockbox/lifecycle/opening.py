@@ -1,0 +1,136 @@
+"""Opening a session: a container that runs, an attached stream, a pump."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+from sqlalchemy import update
+
+from ..config import Config
+from ..database import transaction
+from ..errors import (
+    ContainerGone,
+    DatabaseUnavailable,
+    DockboxError,
+    NotFound,
+    NotRunning,
+    RuntimeFailed,
+)
+from ..greenlets import Greenlets
+from ..models import Dockbox
+from ..runtime.base import AttachStream, ContainerSpec, Runtime
+from ..terminal.protocol import Size
+from ..terminal.session import Session
+from ..terminal.websocket import FAILED, NORMAL
+from . import queue
+from .lookup import find
+from .manager import ConnectionManager
+
+SIZE_TRIES = 2.0  # seconds that a size is tried to be set, as just after a start it may not hold
+
+
+class Opening:
+    """Makes sessions for the manager, and sees each one to its end."""
+
+    def __init__(
+        self, config: Config, runtime: Runtime, manager: ConnectionManager, greenlets: Greenlets
+    ) -> None:
+        self._config, self._runtime = config, runtime
+        self._manager, self._greenlets = manager, greenlets
+
+    def open(self, id: str, before: str, size: Size | None) -> Session:
+        """A pumping session of a dockbox that was in the state ``before``.
+
+        Raises ``NotFound`` or what the runtime raises.
+        """
+        box = find(id)
+        if box is None:
+            raise NotFound()
+        try:
+            return self._open(id, box.container_id or "", before, size)
+        except ContainerGone:
+            return self._open(id, self._make(box), "stopped", size)
+
+    def _open(self, id: str, container: str, before: str, size: Size | None) -> Session:
+        # attached before it is started, so that not even the first prompt is missed
+        stream = self._runtime.attach(container)
+        try:
+            session = self._session(stream, container)
+            session.settle()
+            self._runtime.start(container)
+        except BaseException:
+            stream.close()
+            raise
+        self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
+        if before == "running":
+            self._redraw(id, container, size)
+        return session
+
+    def _redraw(self, id: str, container: str, size: Size | None) -> None:
+        """Docker's log lacks the unfinished last line, such as a prompt: have it drawn again."""
+        if size:  # the right size follows when the client joins
+            self._resize(container, size.rows, size.cols + 1)
+        else:
+            self._greenlets.spawn(f"redraw {id}", self._runtime.redraw, container)
+
+    def _session(self, stream: AttachStream, container: str) -> Session:
+        config = self._config
+        return Session(
+            stream, config.scrollback_bytes, config.stall_timeout,
+            lambda rows, cols: self._resize(container, rows, cols),
+        )  # fmt: skip
+
+    def _make(self, box: Dockbox) -> str:
+        """The container anew, where it vanished behind our back; the files are still there."""
+        image = box.image or ""
+        self._runtime.ensure_image(image, lambda *_: None)
+        spec = ContainerSpec(box.id, image, self._config.mount_point / box.id)
+        container = self._runtime.create(spec)
+        with transaction() as session:
+            session.execute(
+                update(Dockbox).where(Dockbox.id == box.id).values(container_id=container)
+            )
+        return container
+
+    def _resize(self, container: str, rows: int, cols: int) -> None:
+        end = time.monotonic() + SIZE_TRIES
+        while True:
+            try:
+                self._runtime.resize(container, rows, cols)
+                return
+            except (NotRunning, RuntimeFailed):
+                if time.monotonic() > end:
+                    return
+            except DockboxError:
+                return  # the session's end will say what is wrong
+            gevent.sleep(0.05)
+
+    # --- the end --------------------------------------------------------------------------
+
+    def _pump(self, id: str, container: str, session: Session) -> None:
+        session.pump()
+        self._manager.end(id, session)
+        if not session.empty:
+            session.close(*self._why(id, container))
+
+    def _why(self, id: str, container: str) -> tuple[int, str]:
+        """Close code and reason for a terminal that ended."""
+        try:
+            box = find(id)
+            if box is None:
+                return NORMAL, "The dockbox was deleted."
+            if box.state != "running":
+                return NORMAL, "The dockbox was stopped."
+            found = self._runtime.inspect(container)
+            if found.running:
+                return FAILED, "The connection to the container broke. Connect again."
+            queue.container_ended(id)
+            return FAILED, f"The container ended with code {found.exit_code}."
+        except DatabaseUnavailable:
+            return FAILED, "The terminal ended."
+        except ContainerGone:
+            queue.container_ended(id)
+            return FAILED, "The container was removed."
+        except DockboxError as error:
+            return FAILED, error.message

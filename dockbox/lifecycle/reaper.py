@@ -1,0 +1,129 @@
+"""Each worker's loop: say that it lives, stop what is due, finish what others left."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import gevent
+from sqlalchemy import select, update
+
+from ..database import clock, transaction
+from ..errors import DatabaseUnavailable, DockboxError
+from ..greenlets import Greenlets
+from ..models import Dockbox, Installation
+from ..provision import INTERRUPTED, Provision
+from ..runtime.base import Runtime
+from . import queue
+from .control import Control
+from .manager import ConnectionManager
+
+log = logging.getLogger(__name__)
+TICK = 0.5  # seconds between looks at the queue
+RECONCILE = 10.0  # seconds between comparisons of Docker with the database, by one worker of all
+SETTLED = 15.0  # seconds after which a row that differs from Docker is not just being changed
+
+
+class Reaper:
+    """Everything that is done without being asked for."""
+
+    def __init__(
+        self, runtime: Runtime, manager: ConnectionManager, control: Control,
+        provision: Provision, greenlets: Greenlets, worker: str,
+    ) -> None:  # fmt: skip
+        self._runtime, self._manager, self._control = runtime, manager, control
+        self._provision, self._greenlets, self._worker = provision, greenlets, worker
+
+    def run(self) -> None:
+        """Loop for ever; a database or an engine that is away is waited for."""
+        slow = 0.0
+        while True:
+            try:
+                if time.monotonic() - slow >= queue.HEARTBEAT:
+                    slow = time.monotonic()
+                    self._beat()
+                self._tick()
+            except DatabaseUnavailable:
+                log.warning("the database cannot be reached")
+                gevent.sleep(1)
+            except Exception:
+                log.exception("the reaper failed; it goes on")
+                gevent.sleep(1)
+            gevent.sleep(TICK)
+
+    def _tick(self) -> None:
+        self._provision.cancel_deleted()
+        for box in queue.claim(self._worker):
+            self._work("stop", box, self._control.finish_stop)
+
+    def _beat(self) -> None:
+        queue.beat(self._worker, self._manager.held())
+        for connection, id in self._manager.given_up():
+            queue.schedule(id, connection)
+            self._manager.written(connection)
+        queue.prune()
+        for box in queue.adopt(self._worker, self._control.busy()):
+            log.info("finishing what was left half done: %s, %s", box.id, box.state)
+            self._work("finish", box, self._finish(box))
+        self._reconcile()
+
+    def _finish(self, box: Dockbox) -> Callable[[str], None]:
+        if box.deleted_at is not None:
+            return self._control.finish_delete
+        if box.state == "creating":
+            return lambda id: self._provision.abandon(id, DockboxError(INTERRUPTED))
+        if box.state == "stopping":
+            return self._control.finish_stop
+        return lambda id: queue.release(id, self._worker)
+
+    def _work(self, what: str, box: Dockbox, work: Callable[[str], None]) -> None:
+        """Do ``work`` in a greenlet of its own; when it fails, it is adopted and tried again."""
+        busy = self._control.under_way(box.id)
+        busy.__enter__()
+
+        def run() -> None:
+            try:
+                work(box.id)
+            except DockboxError as error:
+                log.warning("%s %s failed: %s", what, box.id, error.message)
+            finally:
+                busy.__exit__(None, None, None)
+
+        self._greenlets.spawn(f"{what} {box.id}", run)
+
+    # --- Docker against the database ------------------------------------------------------
+
+    def _reconcile(self) -> None:
+        with transaction() as session:
+            turn = session.execute(
+                update(Installation)
+                .where(Installation.reconciled_at < clock() - RECONCILE)
+                .values(reconciled_at=clock())
+                .returning(Installation.id)
+            ).first()
+        if turn is None:
+            return
+        try:
+            containers = {info.dockbox_id: info for info in self._runtime.list()}
+        except DockboxError as error:
+            log.warning("no comparison with Docker: %s", error.message)
+            return
+        settled = Dockbox.last_modified < clock() - SETTLED
+        with transaction() as session:
+            rows = session.execute(
+                select(Dockbox.id, Dockbox.state, settled).where(
+                    (Dockbox.state == "running") | Dockbox.id.in_(list(containers))
+                )
+            ).all()
+        known = {id: (state, calm) for id, state, calm in rows}
+        for id, (state, calm) in known.items():
+            runs = id in containers and containers[id].running
+            if state == "running" and not runs and calm:
+                queue.container_ended(id)
+            elif state == "stopped" and runs and calm:
+                queue.found_running(id)
+        for id in containers:
+            if known.get(id, ("failed", True))[0] == "failed":
+                log.warning("removing a container without a dockbox: %s", id)
+                self._runtime.remove(id)

@@ -1,0 +1,213 @@
+"""A client's visit: from the handshake to the shell, and out again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+
+import gevent
+from gevent.event import Event
+from sqlalchemy.exc import IntegrityError
+from wsproto import WSConnection
+
+from ..config import Config
+from ..errors import DatabaseUnavailable, DockboxError
+from ..greenlets import Greenlets
+from ..terminal.client import Client
+from ..terminal.protocol import Flow, Input, Raw, Size, Tty
+from ..terminal.session import Session
+from ..terminal.websocket import FAILED, GOING_AWAY, NORMAL, Incoming, Refused, Socket
+from . import queue
+from .lookup import Snapshot
+from .manager import ConnectionManager
+from .opening import Opening
+from .watch import Watcher
+
+log = logging.getLogger(__name__)
+MOST_INPUT = 8 * 2**20  # bytes in one message
+JOIN_TRIES = 5
+RESTARTING = "This server is restarting. Connect again."
+
+
+@dataclass
+class Visit:
+    """One client's way through; ``session`` is there once ``arrived`` is set."""
+
+    id: str
+    client: Client
+    protocol: Raw | Tty
+    size: Size | None
+    connection: str
+    counted: bool = False  # whether the connection is in the database
+    session: Session | None = None
+    arrival: gevent.Greenlet | None = None
+    arrived: Event = field(default_factory=Event)
+
+
+class Visits:
+    """Serves clients until they leave; ends them all when the worker ends."""
+
+    def __init__(
+        self, config: Config, manager: ConnectionManager, opening: Opening,
+        watcher: Watcher, greenlets: Greenlets, worker: str,
+    ) -> None:  # fmt: skip
+        self._config, self._manager, self._opening = config, manager, opening
+        self._watcher, self._greenlets, self._worker = watcher, greenlets, worker
+        self._closing = False
+
+    def serve(
+        self, id: str, sock: Socket, parser: WSConnection, protocol: Raw | Tty, size: Size | None
+    ) -> None:
+        """Talk to the client of one WebSocket, whose handshake is done, until either ends it."""
+        client = Client(sock, protocol.prefix)
+        connection = self._manager.connect(id, client)
+        visit = Visit(id, client, protocol, size, connection)
+        incoming = Incoming(sock, parser, MOST_INPUT, client.hear, client.pong)
+        if self._closing:
+            client.close(GOING_AWAY, RESTARTING)
+        if isinstance(protocol, Raw):
+            self._begin(visit)  # with ttyd's protocol the first message tells the size
+        try:
+            for message in incoming:
+                self._act(visit, message)
+            client.close(NORMAL)
+        except Refused as refused:
+            client.close(*refused.args)
+        except OSError:
+            pass  # the shell's end broke in the middle of input: the session says why
+        finally:
+            if visit.arrival:
+                visit.arrival.kill()
+            self._depart(visit)
+            client.finish()
+
+    def close(self) -> None:
+        """Send everyone away, to connect again to another worker."""
+        self._closing = True
+        for client in self._manager.clients():
+            client.close(GOING_AWAY, RESTARTING)
+
+    def keep_alive(self) -> None:
+        """Ping whoever is due, for ever."""
+        while True:
+            for client in self._manager.clients():
+                client.keep_alive(self._config.ping_interval)
+            gevent.sleep(min(1.0, self._config.ping_interval / 4))
+
+    # --- what the client says ---------------------------------------------------------------
+
+    def _act(self, visit: Visit, message: bytes) -> None:
+        client = visit.client
+        if client.closing:
+            return
+        action = visit.protocol.parse(message)
+        if visit.arrival is None:
+            visit.size = action if isinstance(action, Size) else None
+            self._begin(visit)
+            return
+        if isinstance(action, Input):
+            client.deaf = True
+            try:
+                visit.arrived.wait()
+                if visit.session:
+                    visit.session.type(action.data)
+            finally:
+                client.deaf = False
+        elif isinstance(action, Size):
+            visit.size = action
+            if visit.session:
+                visit.session.size(client, action.rows, action.cols)
+        elif isinstance(action, Flow):
+            client.resume() if action.on else client.pause()
+
+    # --- in -----------------------------------------------------------------------------------
+
+    def _begin(self, visit: Visit) -> None:
+        visit.arrival = self._greenlets.spawn(f"arrive {visit.id}", self._arrive, visit)
+
+    def _arrive(self, visit: Visit) -> None:
+        try:
+            for message in visit.protocol.greeting("dockbox"):
+                visit.client.message(message)
+            if not self._join(visit):
+                self._await(visit)
+        except DockboxError as error:
+            visit.client.close(FAILED, error.message)
+        finally:
+            visit.arrived.set()
+
+    def _await(self, visit: Visit) -> None:
+        """Show how far the dockbox is until it can be joined, or never can."""
+        for box in self._watcher.follow(visit.id, 1.0):
+            if visit.client.closing:
+                return
+            if box is None or box["state"] == "stopping":
+                continue
+            if box["state"] == "creating":
+                visit.client.offer(_progress_text(box))
+            elif box["state"] == "failed":
+                visit.client.offer(f"\r\x1b[K{box['error']}\r\n".encode())
+                visit.client.close_after(FAILED, str(box["error"]))
+                return
+            elif self._join(visit):
+                return
+        visit.client.close(NORMAL, "The dockbox was deleted.")
+
+    def _join(self, visit: Visit) -> bool:
+        """Count the connection, and join the session; false when the state forbids it."""
+        for _ in range(JOIN_TRIES):
+            before = self._count(visit)
+            if before is None:
+                return False
+            try:
+                open = partial(self._opening.open, visit.id, before, visit.size)
+                session = self._manager.session(visit.id, open)
+            except DockboxError:
+                visit.counted = False
+                queue.start_failed(visit.id, visit.connection)
+                raise
+            if session.join(visit.client):
+                visit.session = session
+                if visit.size:
+                    session.size(visit.client, visit.size.rows, visit.size.cols)
+                return True
+            queue.schedule(visit.id, visit.connection)
+            visit.counted = False
+        raise DockboxError("The container ended again and again.")
+
+    def _count(self, visit: Visit) -> str | None:
+        visit.counted = True
+        try:
+            before = queue.cancel(visit.id, visit.connection, self._worker)
+        except IntegrityError:  # this worker was taken for dead: say that it lives
+            queue.beat(self._worker, {})
+            before = queue.cancel(visit.id, visit.connection, self._worker)
+        visit.counted = before is not None
+        return before
+
+    # --- out ----------------------------------------------------------------------------------
+
+    def _depart(self, visit: Visit) -> None:
+        if visit.session:
+            visit.session.leave(visit.client)
+        last = self._manager.disconnect(visit.id, visit.connection)
+        if last and visit.session:
+            # A session without clients would have to be read for nobody.
+            self._manager.end(visit.id, visit.session)
+            visit.session.close(NORMAL, "")
+        if visit.counted:
+            try:
+                queue.schedule(visit.id, visit.connection)
+            except DatabaseUnavailable:
+                self._manager.give_up(visit.id, visit.connection)
+
+
+def _progress_text(box: Snapshot) -> bytes:
+    step = box["progress"] or {"step": "Waiting", "percent": None, "bytes": None}
+    text = f"{step['step']} …"
+    if step["percent"] is not None:
+        text += f" {step['percent']} %"
+    if step["bytes"]:
+        text += f" ({step['bytes'] / 2**20:.1f} MB)"
+    return f"\r\x1b[K{text}".encode()

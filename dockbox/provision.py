@@ -1,0 +1,246 @@
+"""From a URL to a container: the one use case of many steps.
+
+The row comes first and goes last, so that whatever a crash leaves half done is found there.
+While it runs, its worker owns the row; every write says so, and a write that changes nothing
+means that the dockbox was deleted, or that others took this worker for dead: then stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gevent
+from gevent.lock import Semaphore
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from .config import Config
+from .database import transaction
+from .environment import Images, detect
+from .errors import Cancelled, DatabaseUnavailable, DockboxError, NameTaken, QuotaExceeded
+from .greenlets import Greenlets
+from .lifecycle import queue
+from .lifecycle.control import Control
+from .lifecycle.watch import Watcher
+from .models import Dockbox
+from .runtime.base import ContainerSpec, Runtime
+from .sources import Limits, Policy, Progress, SourceURL, fetch
+from .sources.base import Deadline
+from .sources.files import offload
+
+log = logging.getLogger(__name__)
+ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is mistaken for something else
+FETCHES = 8  # at once in a worker; others wait for their turn
+INTERRUPTED = "The server was restarted while the dockbox was being created."
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to create; ``source`` may hold credentials, which end with the fetch."""
+
+    source: SourceURL
+    image: str | None
+    name: str | None
+    idle_timeout: int
+
+
+class Provision:
+    """Creates dockboxes, each in a greenlet that outlives the request."""
+
+    def __init__(
+        self, config: Config, runtime: Runtime, images: Images, control: Control,
+        watcher: Watcher, greenlets: Greenlets, worker: str,
+    ) -> None:  # fmt: skip
+        self._config, self._runtime, self._images = config, runtime, images
+        self._control, self._watcher = control, watcher
+        self._greenlets, self._worker = greenlets, worker
+        self._running: dict[str, gevent.Greenlet] = {}
+        self._turn = Semaphore(FETCHES)
+
+    def begin(self, order: Order) -> tuple[str, gevent.Greenlet]:
+        """Write the row and start; returns the id, and a greenlet that ends when all is done.
+
+        Raises ``NameTaken``, ``QuotaExceeded``, ``ImageForbidden``, ``BadRequest`` (the image) or
+        ``DatabaseUnavailable``.
+        """
+        if order.image:
+            self._images.choose(None, order.image, self._config.allowed_images)
+        id = self._insert(order)
+        greenlet = self._greenlets.spawn(f"create {id}", self._run, id, order)
+        self._running[id] = greenlet
+        greenlet.link(lambda _: self._running.pop(id, None))
+        return id, greenlet
+
+    def _insert(self, order: Order) -> str:
+        for _ in range(10):
+            id = str(uuid.uuid4())
+            name = order.name or "".join(secrets.choice(ALPHABET) for _ in range(8))
+            row = Dockbox(
+                id=id, custom_id=name, source=order.source.public_url, ref=order.source.ref,
+                subdir=order.source.subdir, state="creating", owner=self._worker,
+                idle_timeout=order.idle_timeout,
+            )  # fmt: skip
+            try:
+                with transaction() as session:
+                    self._check_quota(session)
+                    session.add(row)
+                return id
+            except IntegrityError:
+                if order.name:
+                    raise NameTaken() from None
+        raise DatabaseUnavailable("No free name was found.")
+
+    def _check_quota(self, session: Session) -> None:
+        most = self._config.max_dockboxes
+        if most:
+            counted = select(func.count()).select_from(Dockbox)
+            there = session.scalar(counted.where(Dockbox.deleted_at.is_(None))) or 0
+            if there >= most:
+                raise QuotaExceeded(f"This server holds at most {most} dockboxes.")
+
+    def wait(self, seconds: float) -> None:
+        """Let what is being created be finished, for ``seconds`` at the most."""
+        gevent.joinall(list(self._running.values()), timeout=seconds)
+
+    # --- the steps ------------------------------------------------------------------------
+
+    def _run(self, id: str, order: Order) -> None:
+        with self._control.under_way(id):
+            self._attempt(id, order)
+
+    def _attempt(self, id: str, order: Order) -> None:
+        try:
+            self._create(id, order)
+        except Cancelled:
+            self.abandon(id, Cancelled())
+        except DockboxError as error:
+            log.info("create %s failed: %s", id, error.message)
+            self.abandon(id, error)
+        except gevent.GreenletExit:
+            self.abandon(id, DockboxError(INTERRUPTED))
+        except BaseException:
+            self.abandon(id, DockboxError())
+            raise
+        finally:
+            self._watcher.nudge()
+
+    def _create(self, id: str, order: Order) -> None:
+        config, report = self._config, self._reporter(id)
+        mount = self._control.mount(id)
+        limits = Limits(config.source_timeout, config.source_max_bytes, config.source_max_files)
+        with self._turn:
+            fetched = fetch(
+                order.source, mount, limits, Policy(config.private_sources), report,
+                config.source_ssh_key,
+            )  # fmt: skip
+            deadline = Deadline(config.source_timeout)
+            language = offload(lambda: self._prepare(mount, deadline), deadline)
+        image = self._images.choose(language, order.image, config.allowed_images)
+        self._write(id, commit=fetched.commit, ref=fetched.ref, language=language, image=image)
+        self._runtime.ensure_image(image, lambda *step: report(Progress(*step)))
+        report(Progress("Creating container"))
+        container = self._runtime.create(ContainerSpec(id, image, mount))
+        self._write(id, container_id=container, state="stopped", owner=None, progress=None)
+
+    @staticmethod
+    def _prepare(mount: Path, deadline: Deadline) -> str | None:
+        share(mount, deadline)
+        return detect(mount, deadline)
+
+    def _write(self, id: str, **values: object) -> None:
+        """Raises ``Cancelled`` when the row is no longer ours to write."""
+        with transaction() as session:
+            change = update(Dockbox).where(
+                Dockbox.id == id, Dockbox.owner == self._worker,
+                Dockbox.state == "creating", Dockbox.deleted_at.is_(None),
+            )  # fmt: skip
+            if session.execute(change.values(**values).returning(Dockbox.id)).first() is None:
+                raise Cancelled()
+
+    def _reporter(self, id: str) -> Callable[[Progress], None]:
+        """Progress into the row: each new step at once, percentages at most twice a second."""
+        last, written = "", 0.0
+
+        def report(step: Progress) -> None:
+            nonlocal last, written
+            if step.step == last and time.monotonic() - written < 0.5:
+                return
+            last, written = step.step, time.monotonic()
+            shown = {"step": step.step, "percent": step.percent, "bytes": step.bytes}
+            self._write(id, progress=json.dumps(shown))
+            self._watcher.nudge()
+
+        return report
+
+    # --- the end of those that fail ---------------------------------------------------------
+
+    def cancel_deleted(self) -> None:
+        """Stop creating what was deleted meanwhile, by whichever worker."""
+        if not self._running:
+            return
+        with transaction() as session:
+            deleted = session.scalars(
+                select(Dockbox.id).where(
+                    Dockbox.id.in_(list(self._running)), Dockbox.deleted_at.is_not(None)
+                )
+            ).all()
+        for id in deleted:
+            if id in self._running:
+                self._running[id].kill(Cancelled, block=False)
+
+    def abandon(self, id: str, error: DockboxError) -> None:
+        """Leave nothing of a dockbox that could not be made but its row, and the reason in it.
+
+        What cannot be cleared away now is left to whoever adopts the row.
+        """
+        try:
+            self._runtime.remove(id)
+            self._control.clear_files(id)
+            self._give_up(id, error)
+        except DockboxError as another:
+            log.warning("create %s could not be cleared away: %s", id, another.message)
+            with contextlib.suppress(DatabaseUnavailable):  # what is ours but idle is adopted too
+                queue.release(id, self._worker)
+
+    def _give_up(self, id: str, error: DockboxError) -> None:
+        mine = (Dockbox.id == id, Dockbox.owner == self._worker)
+        with transaction() as session:
+            session.execute(delete(Dockbox).where(*mine, Dockbox.deleted_at.is_not(None)))
+            session.execute(
+                update(Dockbox)
+                .where(*mine, Dockbox.state == "creating")
+                .values(
+                    state="failed", error=error.message, error_code=error.code, owner=None,
+                    progress=None,
+                )
+            )  # fmt: skip
+
+
+def share(directory: Path, deadline: Deadline) -> None:
+    """Let the server's group and the container's root both change everything in a tree.
+
+    Folders pass their group on to what the container makes in them, whose shell has umask 002.
+    Links are not followed.
+    """
+    stack = [str(directory)]
+    while stack:
+        folder = stack.pop()
+        deadline.left()
+        os.chmod(folder, 0o2775)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    mode = entry.stat(follow_symlinks=False).st_mode & 0o777
+                    os.chmod(entry.path, mode | 0o664)
