@@ -1,0 +1,61 @@
+"""HTTP: parse, call, serialise."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
+from wsproto.utilities import ProtocolError
+
+from ..auth import check_origin
+from ..errors import BadRequest, DockboxError, PayloadTooLarge
+from . import dockboxes, ops, terminal
+from .common import services
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Add every route, the checks before them and the one shape of errors."""
+    app.before_request(lambda: check_origin(request, services().config))
+    app.register_blueprint(ops.blueprint)
+    app.register_blueprint(dockboxes.blueprint)
+    terminal.register(app)
+    app.register_error_handler(DockboxError, _ours)
+    app.register_error_handler(ProtocolError, lambda _: _ours(BadRequest("Bad WebSocket request.")))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _bug)
+
+
+def _ours(error: DockboxError) -> Response:
+    response = jsonify(error.as_dict())
+    response.status_code = error.status
+    if error.retry_after:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    """Flask's own errors, such as an unknown address, in our shape."""
+    if error.code == 413:
+        return _ours(PayloadTooLarge())
+    sentence = {
+        404: "There is nothing at this address.",
+        405: "This address does not do that.",
+    }.get(error.code or 0, "The request cannot be understood.")
+    if isinstance(error, WebsocketMismatch):
+        sentence = "This address speaks WebSocket, and no other does."
+    name = error.name.lower().replace(" ", "_")
+    response = jsonify({"error": sentence, "code": name})
+    response.status_code = error.code or 500
+    for header, value in error.get_headers():
+        if header in ("Allow", "Location"):
+            response.headers[header] = value
+    return response
+
+
+def _bug(error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    return _ours(DockboxError())

@@ -1,0 +1,33 @@
+"""What every route needs."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import current_app
+
+from ..errors import NotFound
+from ..lifecycle.lookup import Snapshot, find, snapshots
+from ..models import Dockbox
+from ..services import Services
+
+
+def services() -> Services:
+    """The parts of this process."""
+    return cast(Services, current_app.extensions["dockbox"])
+
+
+def lookup(key: str) -> Dockbox:
+    """The dockbox with this id or name; raises ``NotFound``."""
+    box = find(key)
+    if box is None:
+        raise NotFound()
+    return box
+
+
+def resource(id: str) -> Snapshot:
+    """The dockbox as the API shows it; raises ``NotFound``."""
+    found = snapshots([id]).get(id)
+    if found is None:
+        raise NotFound()
+    return {name: value for name, value in found.items() if name != "progress"}

@@ -1,0 +1,138 @@
+"""CRUD of dockboxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, jsonify, request, stream_with_context
+from flask.typing import ResponseReturnValue
+from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
+
+from .. import errors
+from ..database import transaction
+from ..lifecycle.lookup import find, page
+from ..models import Dockbox
+from ..terminal.protocol import size
+from . import payload
+from .common import lookup, resource, services
+
+blueprint = Blueprint("dockboxes", __name__, url_prefix="/v1/dockbox")
+KEEPALIVE = 15.0  # seconds without an event before a comment keeps balancers from hanging up
+
+
+@blueprint.post("")
+def create() -> ResponseReturnValue:
+    config = services().config
+    order = payload.order(request, config)
+    wait = payload.wait(request, config.create_wait)
+    id, work = services().provision.begin(order)
+    work.join(wait)
+    box = find(id)
+    if box is not None and box.state == "failed":
+        _forget(id)
+        raise _as_error(box)
+    body = resource(id) | {"message": "Successfully created dockbox"}
+    if body["state"] == "creating":
+        body["message"] = "The dockbox is being created"
+    status = 202 if body["state"] == "creating" else 201
+    return jsonify(body), status, {"Location": f"/v1/dockbox/{id}"}
+
+
+def _forget(id: str) -> None:
+    """Who waited is told of the failure by the answer, so the row has nothing to say."""
+    with transaction() as session:
+        session.execute(delete(Dockbox).where(Dockbox.id == id, Dockbox.state == "failed"))
+
+
+def _as_error(box: Dockbox) -> errors.DockboxError:
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, errors.DockboxError):
+            error = kind(box.error)
+            if error.code == box.error_code:
+                return error
+    return errors.DockboxError(box.error)
+
+
+@blueprint.get("")
+def index() -> ResponseReturnValue:
+    items, last = page(*payload.paging(request))
+    return jsonify({"items": items, "next": payload.cursor(last) if last else None})
+
+
+@blueprint.get("/<key>")
+def show(key: str) -> ResponseReturnValue:
+    return jsonify(resource(lookup(key).id))
+
+
+@blueprint.patch("/<key>")
+def change(key: str) -> ResponseReturnValue:
+    body = payload.fields(request, "name", "idle_timeout")
+    name, timeout = payload.name(body), payload.idle_timeout(body)
+    id = lookup(key).id
+    values: dict[str, object] = {"custom_id": name} if name else {}
+    if timeout is not None:
+        values["idle_timeout"] = timeout
+        # null stays null: what is not in the queue does not get into it
+        values["stops_at"] = Dockbox.stops_at - Dockbox.idle_timeout + timeout
+    if values:
+        try:
+            with transaction() as session:
+                there = update(Dockbox).where(Dockbox.id == id, Dockbox.deleted_at.is_(None))
+                session.execute(there.values(**values))
+        except IntegrityError:
+            raise errors.NameTaken() from None
+        services().watcher.nudge()
+    return jsonify(resource(id))
+
+
+@blueprint.post("/<key>/stop")
+def stop(key: str) -> ResponseReturnValue:
+    box = lookup(key)
+    if box.state in ("running", "stopping"):
+        services().control.stop(box.id)
+    return jsonify(resource(box.id))
+
+
+@blueprint.post("/<key>/resize")
+def resize(key: str) -> ResponseReturnValue:
+    body = payload.fields(request, "rows", "cols")
+    wanted = size(body.get("rows"), body.get("cols"))
+    box = lookup(key)
+    if box.state != "running" or box.container_id is None:
+        raise errors.NotRunning()
+    services().runtime.resize(box.container_id, wanted.rows, wanted.cols)
+    return "", 204
+
+
+@blueprint.get("/<key>/events")
+def events(key: str) -> ResponseReturnValue:
+    id = lookup(key).id
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(stream_with_context(_events(id)), mimetype="text/event-stream", headers=headers)
+
+
+def _events(id: str) -> Iterator[str]:
+    shown = None
+    for box in services().watcher.follow(id, KEEPALIVE):
+        if box is None:
+            yield ": still here\n\n"
+            continue
+        state = {name: value for name, value in box.items() if name != "progress"}
+        if state != shown:
+            shown = state
+            yield _event("state", state)
+        if box["progress"]:
+            yield _event("progress", box["progress"])
+    yield _event("deleted", {"id": id})
+
+
+def _event(name: str, data: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+@blueprint.delete("/<key>")
+def remove(key: str) -> ResponseReturnValue:
+    services().control.delete(lookup(key).id)
+    return "", 204

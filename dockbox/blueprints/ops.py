@@ -1,0 +1,59 @@
+"""For operators and their machines: the greeting, health, ready, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import gevent
+from flask import Blueprint, Response, copy_current_request_context, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+
+from .. import metrics
+from ..database import transaction
+from ..errors import DatabaseUnavailable, DockboxError
+from .common import services
+
+blueprint = Blueprint("ops", __name__)
+READY_TIMEOUT = 2.0  # seconds for each of the two
+
+
+@blueprint.get("/")
+def greeting() -> ResponseReturnValue:
+    return jsonify({"message": "Hello from dockbox API"})
+
+
+@blueprint.get("/health")
+def health() -> ResponseReturnValue:
+    return Response("Server Functional!", mimetype="text/plain")
+
+
+@blueprint.get("/ready")
+def ready() -> ResponseReturnValue:
+    checks = {"database": _database, "docker": lambda: services().runtime.ping(READY_TIMEOUT)}
+    jobs = {
+        name: gevent.spawn(copy_current_request_context(_check), check)
+        for name, check in checks.items()
+    }
+    gevent.joinall(list(jobs.values()))
+    found = {name: job.get() for name, job in jobs.items()}
+    return jsonify(found), 200 if set(found.values()) == {"ok"} else 503
+
+
+def _check(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except DockboxError as error:
+        return error.message
+    return "ok"
+
+
+def _database() -> None:
+    with gevent.Timeout(READY_TIMEOUT, DatabaseUnavailable()), transaction() as session:
+        session.execute(text("SELECT 1"))
+
+
+@blueprint.get("/metrics")
+def show_metrics() -> ResponseReturnValue:
+    body, kind = metrics.render()
+    return Response(body, content_type=kind)

@@ -1,0 +1,79 @@
+"""What one worker process is made of, wired by hand."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+
+from flask import Flask
+from sqlalchemy import select
+
+from .config import Config
+from .database import transaction
+from .environment import Images
+from .errors import DatabaseUnavailable, DockboxError
+from .greenlets import Greenlets
+from .lifecycle import queue
+from .lifecycle.control import Control
+from .lifecycle.manager import ConnectionManager
+from .lifecycle.opening import Opening
+from .lifecycle.reaper import Reaper
+from .lifecycle.visit import Visits
+from .lifecycle.watch import Watcher
+from .models import Installation
+from .provision import Provision
+from .runtime.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+class Services:
+    """The parts, and their start and end.  ``worker`` is this process's name in the database."""
+
+    def __init__(self, app: Flask, config: Config) -> None:
+        self.config = config
+        self.worker = str(uuid.uuid4())
+        self._app = app
+        self._greenlets = greenlets = Greenlets(app.app_context)
+        self.images = Images.load(config.images_file)
+        self.runtime = Engine(config, installation)
+        self.manager = ConnectionManager()
+        self.watcher = Watcher(greenlets)
+        self.control = Control(config, self.runtime, self.watcher, self.worker)
+        self.provision = Provision(
+            config, self.runtime, self.images, self.control, self.watcher, greenlets, self.worker
+        )
+        opening = Opening(config, self.runtime, self.manager, greenlets)
+        self.visits = Visits(config, self.manager, opening, self.watcher, greenlets, self.worker)
+        self._reaper = Reaper(
+            self.runtime, self.manager, self.control, self.provision, greenlets, self.worker
+        )
+
+    def start(self) -> None:
+        """Take part: be in the database before the first client comes, then run the loops."""
+        with self._app.app_context():
+            try:
+                queue.beat(self.worker, {})
+            except DatabaseUnavailable:
+                log.warning("the database cannot be reached; starting all the same")
+        self._greenlets.spawn("reaper", self._reaper.run)
+        self._greenlets.spawn("keepalive", self.visits.keep_alive)
+
+    def stop(self, patience: float) -> None:
+        """Give up connections at once, and creations after ``patience`` seconds."""
+        end = time.monotonic() + patience
+        self.visits.close()
+        self.provision.wait(patience)
+        self._greenlets.end(max(1.0, end - time.monotonic()))
+        with self._app.app_context():
+            try:
+                queue.retire(self.worker)
+            except DockboxError:
+                log.warning("the database cannot be reached; this worker's heartbeat will expire")
+
+
+def installation() -> str:
+    """The id that labels the containers of all servers of this database."""
+    with transaction() as session:
+        return session.execute(select(Installation.id)).scalar_one()
