@@ -86,16 +86,15 @@ class Client:
         self._write()
 
     def stalled(self, seconds: float, others: bool) -> bool:
-        """Whether this full client has had its time.
+        """Whether a client that was full, and is not roomy yet, has had its time.
 
         Alone, it may read as slowly as it likes, but must take something every ``seconds``.
         Where it holds ``others`` up, what was in its full outbox must be gone after ``seconds``.
         """
-        now = time.monotonic()
-        still = now - self.moved >= seconds
-        return self.full and (
-            still or bool(others and self._mark and now - self._mark[0] > seconds)
-        )
+        if self.roomy or self._mark is None:
+            return False
+        since = self._mark[0] if others else max(self._mark[0], self.moved)
+        return time.monotonic() - since >= seconds
 
     def message(self, data: bytes) -> None:
         """A whole message of the protocol's own, ahead of the output that waits."""
@@ -114,7 +113,7 @@ class Client:
             self.heard = now
         if now - self.heard > 3 * interval:
             self.drop()
-        elif now - max(self.heard, self._pinged) >= interval:
+        elif now - self._pinged >= interval:
             self._pinged = now
             self.ping()
 

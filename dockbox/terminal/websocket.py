@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from wsproto import WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import RemoteProtocolError
 
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 NORMAL, GOING_AWAY, PROTOCOL, NOT_ALLOWED = 1000, 1001, 1002, 1008
@@ -92,15 +92,13 @@ class Incoming:
                 elif isinstance(event, Ping):
                     self._pong(bytes(event.payload))
                 elif isinstance(event, CloseConnection):
+                    if self._parser.state is ConnectionState.OPEN:  # wsproto's, not the client's
+                        raise Refused(int(event.code), "That is not the WebSocket protocol.")
                     return
 
     def _events(self, data: bytes) -> Iterator[Any]:
         try:
             self._parser.receive_data(data)
             yield from self._parser.events()
-        except RemoteProtocolError as error:
-            code = error.event_hint.code if isinstance(error.event_hint, CloseConnection) else None
-            raise Refused(int(code or PROTOCOL), "That is not the WebSocket protocol.") from None
-        except LocalProtocolError:
-            if self._parser.state is ConnectionState.OPEN:
-                raise
+        except RemoteProtocolError:
+            raise Refused(PROTOCOL, "That is not the WebSocket protocol.") from None

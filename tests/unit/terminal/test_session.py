@@ -1,0 +1,132 @@
+"""Many clients on one stream."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import gevent
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dockbox.terminal.session import Session
+
+from .pair import FakeStream, Pair, spawn
+
+
+def session(stream: FakeStream, stall: float = 5.0, resize: Any = lambda *_: None) -> Session:
+    return Session(stream, 1_000_000, stall, resize)
+
+
+def test_every_client_gets_every_byte_whatever_its_speed() -> None:
+    stream, clients = FakeStream(), [Pair() for _ in range(4)]
+    shared = session(stream)
+    for pair in clients:
+        assert shared.join(pair.client)
+    spawn(shared.pump)
+    data = os.urandom(3_000_000)
+    readers = [gevent.spawn(pair.output, len(data), 5) for pair in clients]
+    gevent.spawn(stream.put, data)
+    gevent.joinall(readers, timeout=20)
+    assert all(reader.value == data for reader in readers)
+
+
+def test_who_stops_reading_is_dropped_and_the_others_go_on() -> None:
+    stream, good, bad = FakeStream(), Pair(), Pair()
+    shared = session(stream, stall=0.3)
+    shared.join(good.client)
+    shared.join(bad.client)
+    spawn(shared.pump)
+    data = os.urandom(2_000_000)
+    reader = gevent.spawn(good.output, len(data), 5)
+    gevent.spawn(stream.put, data)
+    assert reader.get(timeout=10) == data
+    assert bad.client.closed and bad.client.closed[0] == 1013
+    assert not shared.empty
+
+
+def test_alone_and_not_reading_the_shell_is_let_go_too() -> None:
+    stream, bad = FakeStream(), Pair()
+    shared = session(stream, stall=0.2)
+    shared.join(bad.client)
+    spawn(shared.pump)
+    writer = gevent.spawn(stream.put, b"x" * 3_000_000)
+    writer.get(timeout=5)
+    assert bad.client.closed and bad.client.closed[0] == 1013 and shared.empty
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=20), st.data())
+def test_replay_and_live_output_have_no_gap_and_no_duplicate(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
+    stream = FakeStream()
+    shared = Session(stream, 10_000, 5.0, lambda *_: None)
+    spawn(shared.pump)
+    when = data.draw(st.integers(0, len(pieces)))
+    pieces = [piece.replace(b"\x1b", b"").replace(b"\x05", b"") for piece in pieces]
+    pair = Pair()
+    for number, piece in enumerate(pieces):
+        if number == when:
+            shared.join(pair.client)
+        if piece:
+            stream.put(piece)
+        if data.draw(st.booleans()):
+            gevent.sleep(0)
+    if when == len(pieces):
+        shared.join(pair.client)
+    gevent.sleep(0.002)
+    whole = b"".join(pieces)
+    assert pair.output(len(whole), 0.01) == whole
+    stream.end()
+
+
+def test_typists_interleave_by_message_and_never_inside_one() -> None:
+    stream = FakeStream()
+    shared = session(stream)
+    messages = [bytes([65 + n]) * 50 for n in range(10)]
+    gevent.joinall([gevent.spawn(shared.type, message) for message in messages])
+    typed = [stream.typed[i : i + 50] for i in range(0, 500, 50)]
+    assert sorted(typed) == messages
+
+
+def test_the_size_is_that_of_the_smallest_and_grows_when_it_leaves() -> None:
+    sizes: list[tuple[int, int]] = []
+    shared = session(FakeStream(), resize=lambda rows, cols: sizes.append((rows, cols)))
+    big, small = Pair(), Pair()
+    for pair in (big, small):
+        shared.join(pair.client)
+    shared.size(big.client, 50, 200)
+    shared.size(small.client, 24, 300)
+    shared.size(small.client, 24, 300)
+    shared.leave(small.client)
+    shared.leave(big.client)
+    assert sizes == [(50, 200), (24, 200), (50, 200)]
+
+
+def test_a_size_told_while_another_is_being_set_is_not_lost() -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def slow(rows: int, cols: int) -> None:
+        gevent.sleep(0.01)
+        sizes.append((rows, cols))
+
+    shared, pair = session(FakeStream(), resize=slow), Pair()
+    shared.join(pair.client)
+    jobs = [gevent.spawn(shared.size, pair.client, rows, 80) for rows in (10, 11, 12)]
+    gevent.joinall(jobs)
+    assert sizes[-1] == (12, 80)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_when_the_stream_ends_nobody_can_join_any_more(broken: bool) -> None:
+    stream = FakeStream()
+    shared = session(stream)
+    pump = spawn(shared.pump)
+    if broken:
+        shared.close(1000, "")
+    else:
+        stream.end()
+    pump.get(timeout=1)
+    assert shared.ended.is_set() and not shared.join(Pair().client)
