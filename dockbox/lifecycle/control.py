@@ -14,7 +14,7 @@ from sqlalchemy import delete, update
 
 from ..config import Config
 from ..database import clock, transaction
-from ..errors import DockboxError, NotFound, RuntimeUnavailable
+from ..errors import DockboxError, NotFound, RuntimeUnavailable, StorageFailed
 from ..models import Dockbox
 from ..runtime.base import Runtime
 from ..sources.files import offload, remove
@@ -134,12 +134,12 @@ class Control:
     def clear_files(self, id: str) -> None:
         """Remove the dockbox's files, by a container where the server's user may not."""
         mount = self.mount(id)
-        offload(lambda: remove(mount))
-        if mount.exists():
+        if not offload(lambda: remove(mount)):
             box = self._any(id)
             if box is not None and box.image:
                 self._runtime.clear(box.image, mount)
-                offload(lambda: remove(mount))
+            if not offload(lambda: remove(mount)):
+                raise StorageFailed("The dockbox's files could not be removed.")
         offload(lambda: remove(mount.parent / f".{mount.name}.fetch"))
 
     def _any(self, id: str) -> Dockbox | None:

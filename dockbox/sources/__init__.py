@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import BadSource
+from ..errors import BadSource, StorageFailed
 from . import archive, git
-from .base import Deadline, Fetched, Limits, Progress
+from .base import Deadline, Fetched, Found, Limits, Progress
 from .files import inside, measure, offload, remove, storage_error
 from .policy import Policy
 from .url import SourceURL, parse
@@ -30,29 +31,60 @@ def fetch(
     of the group "sources" in ``errors``: ``BadSource``, ``SourceForbidden``, ``SourceTooLarge``,
     ``FetchFailed``, ``FetchTimeout`` and ``StorageFailed``.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise BadSource("The target folder is not empty.")
     deadline = Deadline(limits.timeout)
     # a sibling, so that the last step is one rename and nobody ever sees half a tree
     staging = directory.parent / f".{directory.name}.fetch"
     try:
-        remove(staging)
-        staging.mkdir(parents=True)
-        tree = staging / "tree"
-        result = None
-        if source.kind != "git":
-            result = archive.fetch(source, tree, limits, policy, progress, deadline)
-        if result is None:
-            result = git.fetch(source, tree, limits, policy, progress, deadline, ssh_key)
-            inside(tree, result.subdir)
-        limits.check(*offload(lambda: measure(tree), deadline))
-        inside(tree, result.subdir).rename(directory)
-        return Fetched(result.commit, result.ref)
-    except OSError as error:
-        remove(directory)
-        raise storage_error(error) from None
+        offload(lambda: _prepare(directory, staging))
     except BaseException:
-        remove(directory)
+        offload(lambda: remove(staging))
         raise
-    finally:
-        remove(staging)
+    try:
+        try:
+            found = _fetch(source, staging / "tree", limits, policy, progress, deadline, ssh_key)
+            offload(lambda: _finish(staging / "tree", found, directory, limits), deadline)
+        finally:
+            offload(lambda: remove(staging))
+        return Fetched(found.commit, found.ref)
+    except BaseException as error:
+        # one more kill may come while this waits; the thread ends its work all the same
+        offload(lambda: remove(directory))
+        if isinstance(error, OSError):
+            raise storage_error(error) from None
+        raise
+
+
+def _prepare(directory: Path, staging: Path) -> None:
+    """An empty ``staging``, without what a crashed fetch left there."""
+    try:
+        if os.path.lexists(directory) and (
+            directory.is_symlink() or not directory.is_dir() or any(directory.iterdir())
+        ):
+            raise BadSource("The target folder is not empty.")
+        if not remove(staging):
+            raise StorageFailed()
+        staging.mkdir(parents=True)
+    except OSError as error:
+        raise storage_error(error) from None
+
+
+def _fetch(
+    source: SourceURL,
+    tree: Path,
+    limits: Limits,
+    policy: Policy,
+    progress: Callable[[Progress], None],
+    deadline: Deadline,
+    ssh_key: str,
+) -> Found:
+    if source.kind != "git":
+        found = archive.fetch(source, tree, limits, policy, progress, deadline)
+        if found is not None:
+            return found
+    return git.fetch(source, tree, limits, policy, progress, deadline, ssh_key)
+
+
+def _finish(tree: Path, found: Found, directory: Path, limits: Limits) -> None:
+    folder = inside(tree, found.subdir)
+    limits.check(*measure(tree))
+    folder.rename(directory)

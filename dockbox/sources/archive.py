@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import urllib3
 
 from ..errors import FetchFailed
 from .base import Deadline, Found, Limits, Progress, Report
-from .files import offload, remove
 from .http import chunks, get
+from .hub import offload
 from .policy import Policy
 from .unpack import HEAD, detect, unpack
 from .url import SourceURL
+
+BLOCK = 4 * 2**20  # written at once, since each write goes through a thread
 
 
 def fetch(
@@ -39,10 +43,14 @@ def fetch(
                 return None
             raise FetchFailed("The source is not an archive that dockbox can unpack.")
     progress(Progress("Unpacking"))
-    offload(lambda: unpack(file, tree, limits, deadline), deadline)
-    remove(file)
-    _strip(tree)
+    offload(lambda: _unpack(file, tree, limits, deadline), deadline, "unpack")
     return Found(None, None, source.subdir)
+
+
+def _unpack(file: Path, tree: Path, limits: Limits, deadline: Deadline) -> None:
+    unpack(file, tree, limits, deadline)
+    file.unlink()
+    _strip(tree)
 
 
 def _refused(status: int) -> FetchFailed:
@@ -61,27 +69,34 @@ def _download(
 ) -> bool:
     """Whether the body was an archive; then it is in ``file``."""
     length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdecimal() else 0
-    done, shown, head = 0, -1, b""
-    with file.open("wb") as out:
-        for piece in chunks(response, deadline):
-            if len(head) < HEAD:
-                head += piece[: HEAD - len(head)]
-                if len(head) == HEAD:
-                    if not detect(head):
-                        return False
-                    limits.check(total, 0)
-            done += len(piece)
-            limits.check(done, 0)
-            out.write(piece)
-            percent = min(100, done * 100 // total) if total else None
-            step = percent if percent is not None else done // 2**20
-            if step != shown:
-                shown = step
-                progress(Progress("Downloading", percent, done))
+    total = int(length) if re.fullmatch(r"[0-9]{1,18}", length) else 0
+    done, shown, block, known = 0, -1, bytearray(), False
+    for piece in chunks(response, deadline):
+        done += len(piece)
+        block += piece
+        limits.check(done, 0)
+        if not known and len(block) >= HEAD:
+            if not detect(bytes(block[:HEAD])):
+                return False
+            limits.check(total, 0)
+            known = True
+        if len(block) >= BLOCK:
+            offload(partial(_append, file, bytes(block)), deadline)
+            block.clear()
+        percent = min(100, done * 100 // total) if total else None
+        step = percent if percent is not None else done // 2**20
+        if step != shown:
+            shown = step
+            progress(Progress("Downloading", percent, done))
     if total and done < total:
         raise FetchFailed("The connection to the source's host broke off.")
-    return bool(detect(head))
+    offload(partial(_append, file, bytes(block)), deadline)
+    return known or bool(detect(bytes(block)))
+
+
+def _append(file: Path, block: bytes) -> None:
+    with file.open("ab") as out:
+        out.write(block)
 
 
 def _strip(tree: Path) -> None:

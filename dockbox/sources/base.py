@@ -63,8 +63,11 @@ class Deadline:
         """Seconds that remain, more than 0; raises ``FetchTimeout`` when none do."""
         left = self.end - time.monotonic()
         if self.cancelled or left <= 0:
-            raise FetchTimeout(f"The source could not be fetched in {self.seconds:g} seconds.")
+            raise self.error()
         return left
+
+    def error(self) -> FetchTimeout:
+        return FetchTimeout(f"The source could not be fetched in {self.seconds:g} seconds.")
 
 
 @dataclass(frozen=True)

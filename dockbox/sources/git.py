@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from ..errors import FetchFailed, SourceForbidden
 from .base import Deadline, Found, Limits, Progress, Report
-from .files import measure, offload
 from .http import basic, cafile, get
+from .hub import offload
 from .policy import Policy
 from .run import Failed, Git, environment, ssh_command
-from .url import DEFAULT_PORTS, SourceURL, join, split
+from .url import DEFAULT_PORTS, SourceURL, is_ref, join, split
 
 PRIVATE = "The repository was not found or is private."
 PROBE = "/info/refs?service=git-upload-pack"
@@ -36,10 +36,10 @@ def fetch(
     """
     progress(Progress("Connecting"))
     if source.scheme == "ssh":
-        url, env = _ssh(source, policy, ssh_key)
+        url, env = _ssh(source, policy, deadline, ssh_key)
     else:
         url, env = _http(source, policy, deadline)
-    tree.mkdir()
+    offload(tree.mkdir)
     git = Git(tree, env, limits, progress, deadline)
     try:
         git.run("init", "-q", "--template=", ".")
@@ -47,18 +47,22 @@ def fetch(
         refs = _refs(git, url)
         ref, subdir = _settle(source, refs)
         name = _choose(refs, ref)
-        commit = _checkout(git, url, refs, name, ref) if refs or ref else None
+        commit = _get(git, url, refs, name, ref) if refs or ref else None
+        if commit:
+            progress(Progress("Checking out"))
+            _checkout(git, limits, name, commit)
     except Failed as failed:
         raise FetchFailed(_sentence(str(failed), source)) from None
-    limits.check(*offload(lambda: measure(tree), deadline))
     shown = re.sub(r"^refs/(heads|tags)/", "", name) if name else ref
     return Found(commit, shown, subdir)
 
 
-def _ssh(source: SourceURL, policy: Policy, key: str) -> tuple[str, dict[str, str]]:
+def _ssh(
+    source: SourceURL, policy: Policy, deadline: Deadline, key: str
+) -> tuple[str, dict[str, str]]:
     if not key:
         raise SourceForbidden("This server has no key for sources over ssh.")
-    address = policy.resolve(source.host, source.port, "ssh")[0]
+    address = policy.resolve(source.host, source.port, "ssh", deadline)[0]
     env = environment({"protocol.ssh.allow": "always"}, "ssh", None)
     env["GIT_SSH_COMMAND"] = ssh_command(key, address, source.host)
     env["GIT_SSH_VARIANT"] = "ssh"
@@ -84,12 +88,11 @@ def _http(source: SourceURL, policy: Policy, deadline: Deadline) -> tuple[str, d
     if not path.endswith("/info/refs"):
         raise FetchFailed("The source redirects to something that is not a git repository.")
     url = join(scheme, host, port, "", path.removesuffix("/info/refs"), "")
-    addresses = policy.resolve(host, port, scheme)
-    listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
-    settings = {
-        f"protocol.{scheme}.allow": "always",
-        "http.curloptResolve": f"{host}:{port or DEFAULT_PORTS[scheme]}:{listed}",
-    }
+    settings = {f"protocol.{scheme}.allow": "always"}
+    addresses = policy.resolve(host, port, scheme, deadline)
+    if addresses != [host]:  # an address in the URL is the one connected to
+        listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+        settings["http.curloptResolve"] = f"{host}:{port or DEFAULT_PORTS[scheme]}:{listed}"
     for name, value in basic(user).items():
         settings[f"http.{url}/.extraHeader"] = f"{name}: {value}"
     return url, environment(settings, scheme, cafile(policy))
@@ -98,7 +101,7 @@ def _http(source: SourceURL, policy: Policy, deadline: Deadline) -> tuple[str, d
 def _refs(git: Git, url: str) -> dict[str, str]:
     """Every ref and its object; under the key "" the default branch's full name."""
     refs: dict[str, str] = {}
-    for line in git.run("ls-remote", "--symref", "--", url).splitlines():
+    for line in git.run("ls-remote", "--symref", "--", url).split("\n"):
         value, _, name = line.partition("\t")
         if value.startswith("ref: ") and name == "HEAD":
             refs[""] = value[5:]
@@ -123,24 +126,32 @@ def _settle(source: SourceURL, refs: dict[str, str]) -> tuple[str | None, str | 
 
 def _choose(refs: dict[str, str], ref: str | None) -> str | None:
     """The full name of ``ref`` among ``refs``, a branch before a tag; ``None`` if not there."""
-    if ref is None:
+    if ref is None or ref == "HEAD":
         heads = sorted(name for name in refs if name.startswith("refs/heads/"))
         usual = [refs.get("", ""), "HEAD", "refs/heads/main", "refs/heads/master", *heads]
-        return next((name for name in usual if name in refs and name), None)
-    full = [ref] if ref.startswith("refs/") or ref == "HEAD" else []
+        # these names come from the other side
+        return next((name for name in usual if name in refs and is_ref(name)), None)
+    full = [ref] if ref.startswith("refs/") else []
     full += [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}"]
     return next((name for name in full if name in refs), None)
 
 
-def _checkout(git: Git, url: str, refs: dict[str, str], name: str | None, ref: str | None) -> str:
-    """Fetch and check out one ref, or the commit ``ref`` when no ref has that name."""
-    commit = _fetch_name(git, url, name) if name else _fetch_commit(git, url, refs, ref or "")
+def _get(git: Git, url: str, refs: dict[str, str], name: str | None, ref: str | None) -> str:
+    """Fetch the ref ``name``, or the commit ``ref`` when no ref has that name."""
+    return _fetch_name(git, url, name) if name else _fetch_commit(git, url, refs, ref or "HEAD")
+
+
+def _checkout(git: Git, limits: Limits, name: str | None, commit: str) -> None:
+    """Check out what was fetched, if its files are not too many or too large."""
+    # a few kilobytes of trees that refer to each other may stand for billions of files
+    listing = "ls-tree", "-r", "-t", "--format=%(objectsize)", commit
+    sizes = git.run(*listing, most=limits.max_files).split()
+    limits.check(sum(int(size) for size in sizes if size != "-"), len(sizes))
     if name and name.startswith("refs/heads/"):
         branch = name.removeprefix("refs/heads/")
         git.run("checkout", "-q", "-B", branch, "--track", f"refs/remotes/origin/{branch}")
     else:
         git.run("checkout", "-q", "--detach", commit)
-    return commit
 
 
 def _fetch(git: Git, url: str, spec: str, *options: str) -> str:
@@ -182,9 +193,10 @@ def _sentence(errors: str, source: SourceURL) -> str:
     """One clear sentence for what git wrote, which may hold anything, so never itself."""
     text = errors.lower()
     host = urlsplit(source.public_url).hostname or source.host
+    missing = f"The ref '{source.ref or 'HEAD'}' was not found."
     for words, sentence in (
-        ("couldn't find remote ref", f"The ref '{source.ref}' was not found."),
-        ("not our ref", f"The ref '{source.ref}' was not found."),
+        ("couldn't find remote ref", missing),
+        ("not our ref", missing),
         ("could not resolve host", f"The host {host} cannot be found."),
         ("permission denied", PRIVATE),
         ("authentication failed", PRIVATE),

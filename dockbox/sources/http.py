@@ -5,16 +5,21 @@ Redirects are followed by hand, because each one may lead to another host.
 
 from __future__ import annotations
 
+import http.client
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
 from urllib.parse import unquote, urljoin
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError, TimeoutError
+from urllib3.exceptions import HTTPError, SSLError, TimeoutError
 
 from ..errors import FetchFailed, FetchTimeout
 from .base import Deadline
+from .hub import Turns, bounded
 from .policy import Policy
 from .url import DEFAULT_PORTS, join, split
 
@@ -35,10 +40,60 @@ def basic(userinfo: str) -> dict[str, str]:
     return {**urllib3.make_headers(basic_auth=f"{unquote(user)}:{unquote(password)}")}
 
 
+class Raw(io.RawIOBase):
+    """A socket's reader that keeps the deadline and gives other greenlets their turns."""
+
+    def __init__(self, raw: Any, turns: Turns) -> None:
+        self.raw, self.turns = raw, turns
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self.turns()
+        return cast("int | None", self.raw.readinto(buffer))
+
+    def close(self) -> None:
+        self.raw.close()
+        super().close()
+
+
+class Response(http.client.HTTPResponse):
+    """A response whose bytes, those of its headers included, come through ``Raw``."""
+
+    def __init__(self, turns: Turns, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self.fp = io.BufferedReader(Raw(cast(Any, self.fp).detach(), turns))
+
+
+def _pool(
+    scheme: str, host: str, address: str, number: int, policy: Policy, deadline: Deadline
+) -> urllib3.HTTPConnectionPool:
+    left = deadline.left()
+    timeout = urllib3.Timeout(connect=min(10, left), read=min(30, left))
+    if scheme == "https":
+        pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(
+            address, number, timeout=timeout, cert_reqs="CERT_REQUIRED",
+            ca_certs=cafile(policy), server_hostname=host, assert_hostname=host,
+        )  # fmt: skip
+    else:
+        pool = urllib3.HTTPConnectionPool(address, number, timeout=timeout)
+
+    def connection(**kw: Any) -> Any:
+        made = made_by(**kw)
+        made.response_class = partial(Response, Turns(deadline))
+        return made
+
+    made_by, pool.ConnectionCls = cast(Any, pool.ConnectionCls), cast(Any, connection)
+    return pool
+
+
 def _request(
     url: str, headers: dict[str, str], policy: Policy, deadline: Deadline
 ) -> tuple[urllib3.HTTPConnectionPool, urllib3.BaseHTTPResponse]:
     scheme, host, port, _, path, query = split(url)
+    if scheme not in ("https", "http"):
+        raise FetchFailed("The source redirects to something that is not https.")
     name = f"[{host}]" if ":" in host else host
     sent = {
         "Host": f"{name}:{port}" if port else name,
@@ -46,31 +101,24 @@ def _request(
         "Accept-Encoding": "identity",
         **headers,
     }
-    number = port or DEFAULT_PORTS[scheme]
-    for address in policy.resolve(host, port, scheme):
-        left = deadline.left()
-        timeout = urllib3.Timeout(connect=min(10, left), read=min(30, left))
-        pool: urllib3.HTTPConnectionPool
-        if scheme == "https":
-            pool = urllib3.HTTPSConnectionPool(
-                address, number, timeout=timeout, cert_reqs="CERT_REQUIRED",
-                ca_certs=cafile(policy), server_hostname=host, assert_hostname=host,
-            )  # fmt: skip
-        elif scheme == "http":
-            pool = urllib3.HTTPConnectionPool(address, number, timeout=timeout)
-        else:
-            raise FetchFailed("The source redirects to something that is not https.")
-        target = (path or "/") + (f"?{query}" if query else "")
+    target = (path or "/") + (f"?{query}" if query else "")
+    for address in policy.resolve(host, port, scheme, deadline):
+        pool = _pool(scheme, host, address, port or DEFAULT_PORTS[scheme], policy, deadline)
         try:
-            return pool, pool.urlopen(
-                "GET", target, headers=sent, redirect=False, retries=False,
-                preload_content=False, assert_same_host=False,
-            )  # fmt: skip
+            # bytes that trickle in, in a handshake too, put off each wait, but not this
+            with bounded(deadline.left(), deadline.error()):
+                return pool, pool.urlopen(
+                    "GET", target, headers=sent, redirect=False, retries=False,
+                    preload_content=False, assert_same_host=False,
+                )  # fmt: skip
         except SSLError:
             pool.close()
             raise FetchFailed(f"The certificate of {host} is not valid.") from None
-        except (HTTPError, MaxRetryError, OSError):
+        except (HTTPError, OSError):
             pool.close()
+        except BaseException:
+            pool.close()
+            raise
     deadline.left()
     raise FetchFailed(f"The host {host} cannot be reached.")
 
@@ -103,10 +151,15 @@ def get(
 
 def chunks(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:
     """The body, piece by piece; raises ``FetchFailed`` when it breaks off."""
+    turns = Turns(deadline)
     try:
-        # read1, since a full read would outlast the deadline while bytes trickle in
-        while piece := response.read1(CHUNK, decode_content=False):
-            deadline.left()
+        while True:
+            # read1, since a full read would outlast the deadline while bytes trickle in
+            with bounded(deadline.left(), deadline.error()):
+                piece = response.read1(CHUNK, decode_content=False)
+            if not piece:
+                return
+            turns()
             yield piece
     except TimeoutError:
         deadline.left()

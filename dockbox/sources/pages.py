@@ -27,7 +27,9 @@ def read_page(host: str, path: str) -> Page:
     parts = [part for part in path.split("/") if part]
     if host == "gitlab.com" or "-" in parts:
         if "-" not in parts:
-            return Page(path.rstrip("/"))
+            # GitLab's former pages: its reserved names cannot be a project's
+            at = next((n for n in range(2, len(parts)) if parts[n] in ("tree", "blob")), 0)
+            return (at and _pick(parts[:at], parts[at:])) or Page(path.rstrip("/"))
         at = parts.index("-")
         return _pick(parts[:at], parts[at + 1 :]) or Page(path, unknown=True)
     if host not in GIT_HOSTS:

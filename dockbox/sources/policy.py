@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from ..errors import FetchFailed, SourceForbidden
+from .base import Deadline
+from .hub import lookup
 from .url import DEFAULT_PORTS
 
 # is_global accepts these, although they lead, or may lead, to an IPv4 address of any kind
@@ -36,17 +37,20 @@ class Policy:
     private_sources: tuple[str, ...] = ()
     cafile: str | None = None
 
-    def resolve(self, host: str, port: int | None, scheme: str) -> list[str]:
+    def resolve(
+        self, host: str, port: int | None, scheme: str, deadline: Deadline | None = None
+    ) -> list[str]:
         """The addresses of ``host`` that may be connected to, all of them checked.
 
-        Raises ``SourceForbidden`` when any is not allowed, ``FetchFailed`` when there is none.
+        Raises ``SourceForbidden`` when any is not allowed, ``FetchFailed`` when there is none
+        and ``FetchTimeout``.
         """
         if scheme not in DEFAULT_PORTS:
             raise SourceForbidden("Sources come over https or ssh only.")
         number = port or DEFAULT_PORTS[scheme]
         named = self._named(host, number)
         try:
-            found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)
+            found = lookup(host, number, deadline)
         except (OSError, UnicodeError):
             raise FetchFailed(f"The host {host} cannot be found.") from None
         addresses = list(dict.fromkeys(str(item[4][0]) for item in found))

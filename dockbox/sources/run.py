@@ -10,16 +10,26 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import IO
 
 from ..errors import FetchFailed, SourceTooLarge, StorageFailed
 from .base import Deadline, Limits, Progress, Report
-from .files import measure, offload
+from .files import measure
+from .hub import offload, shielded
 
 PERCENT = re.compile(r"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+(\d+)%(?:.*?, ([\d.]+) ([KMG]?i?)B)?")
 UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 MOST_OUTPUT = 64 * 2**20
+MOST_LINES = 2**20
+LINE = 4096
+# a small pack may unpack to anything: bounds for the memory of git and its helpers, no core dump
+LIMITED = 'ulimit -c 0 && ulimit -d 2097152 && exec "$0" "$@"'
+DISK = re.compile(
+    "No space left on device|Disk quota exceeded|Read-only file system|Input/output error"
+    "|(?:file write|sha1 file .*write) error"
+)
 # complaints of fsck about old, harmless commits; everything else is refused
 HARMLESS = ("zeroPaddedFilemode", "badTimezone", "missingSpaceBeforeDate", "badDateOverflow")
 SETTINGS = {
@@ -28,7 +38,8 @@ SETTINGS = {
     "http.followRedirects": "false", "http.lowSpeedLimit": "1", "http.lowSpeedTime": "60",
     "protocol.allow": "never", "fetch.fsckObjects": "true", "submodule.recurse": "false",
     "init.defaultBranch": "main", "advice.detachedHead": "false", "fetch.unpackLimit": "1",
-    "transfer.bundleURI": "false", **{f"fetch.fsck.{name}": "ignore" for name in HARMLESS},
+    "transfer.bundleURI": "false", "core.bigFileThreshold": "64m",
+    **{f"fetch.fsck.{name}": "ignore" for name in HARMLESS},
 }  # fmt: skip
 
 
@@ -38,7 +49,7 @@ def environment(settings: dict[str, str], protocol: str, cafile: str | None) -> 
         "PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent", "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "/bin/false", "SSH_ASKPASS": "/bin/false", "GIT_LFS_SKIP_SMUDGE": "1",
-        "GIT_ALLOW_PROTOCOL": protocol,
+        "GIT_ALLOW_PROTOCOL": protocol, "GIT_ATTR_NOSYSTEM": "1",
     }  # fmt: skip
     if cafile:
         env["GIT_SSL_CAINFO"] = cafile
@@ -68,38 +79,57 @@ class Git:
         self.tree, self.env, self.limits = tree, env, limits
         self.progress, self.deadline = progress, deadline
 
-    def run(self, *args: str) -> str:
-        """Standard output of ``git args``; raises ``Failed`` with its errors."""
-        code, out, errors = self._run(["git", *args])
+    def run(self, *args: str, most: int = MOST_LINES) -> str:
+        """Standard output of ``git args``; raises ``Failed`` with its errors.
+
+        ``SourceTooLarge`` for more than ``most`` lines.
+        """
+        code, out, errors = self._run(["git", *args], most)
         if code:
-            if "No space left on device" in errors or "Disk quota exceeded" in errors:
+            if any(DISK.search(line) and "remote error" not in line for line in errors.split("\n")):
                 raise StorageFailed()
             raise Failed(errors)
         return out
 
-    def _run(self, command: list[str]) -> tuple[int, str, str]:
-        try:
-            process = subprocess.Popen(
-                command, cwd=self.tree, env=self.env, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-                start_new_session=True,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise FetchFailed("git is not installed on this server.") from None
-        out, errors = Reader(process.stdout), Reader(process.stderr)
+    def _run(self, command: list[str], most: int) -> tuple[int, str, str]:
+        process = self._start(["/bin/sh", "-c", LIMITED, *command])
+        out, errors = Reader(process.stdout, most), Reader(process.stderr, 0)
         try:
             code = self._watch(process, out, errors)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # helpers too, such as git-remote-https
+            _kill(process)
             process.wait()
         for reader in (out, errors):
             reader.thread.join(5)
-        return code, "".join(out.lines), "".join(errors.lines[-200:])
+        out.check()
+        if code == 127:
+            raise FetchFailed("git is not installed on this server.")
+        return code, "".join(out.lines), "".join(errors.lines)
+
+    def _start(self, command: list[str]) -> subprocess.Popen[str]:
+        """A new process, which a kill of this greenlet cannot leave behind half started."""
+        started: list[subprocess.Popen[str]] = []
+
+        def start() -> None:
+            process = subprocess.Popen(
+                command, cwd=self.tree, env=self.env, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+                errors="replace", start_new_session=True,
+            )  # fmt: skip
+            started.append(process)
+
+        try:
+            shielded(start)
+        except BaseException:
+            for process in started:
+                _kill(process)
+                process.wait()
+            raise
+        return started[0]
 
     def _watch(self, process: subprocess.Popen[str], out: Reader, errors: Reader) -> int:
         shown: Progress | None = None
-        looked = time.monotonic()
+        look = time.monotonic() + 0.5
         while True:
             try:
                 return process.wait(min(0.1, self.deadline.left()))
@@ -108,34 +138,49 @@ class Git:
             if errors.progress and errors.progress != shown:
                 shown = errors.progress
                 self.progress(shown)
-            if max(out.size, errors.size) > MOST_OUTPUT:
-                raise SourceTooLarge("The repository has too many refs.")
-            if time.monotonic() - looked > 0.5:
+            out.check()
+            began = time.monotonic()
+            if began > look:
                 self.limits.check(*offload(lambda: measure(self.tree), self.deadline))
-                looked = time.monotonic()
+                now = time.monotonic()
+                look = now + max(0.5, 4 * (now - began))  # a large tree is looked at less often
 
 
 class Failed(Exception):
     """git ended with an error; the argument is what it wrote."""
 
 
-class Reader:
-    """Collects a pipe's lines, up to ``MOST_OUTPUT``, and the progress that they tell."""
+def _kill(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # helpers too, such as git-remote-https
 
-    def __init__(self, pipe: IO[str] | None) -> None:
-        self.pipe, self.size, self.lines = pipe, 0, list[str]()
+
+class Reader:
+    """Collects a pipe's lines, the first ``most`` or else the last few, and git's progress."""
+
+    def __init__(self, pipe: IO[str] | None, most: int) -> None:
+        self.pipe, self.most, self.size, self.count = pipe, most, 0, 0
+        self.lines: deque[str] = deque(maxlen=most or 200)
         self.progress: Progress | None = None
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
+    def check(self) -> None:
+        if self.most and (self.size > MOST_OUTPUT or self.count > self.most):
+            raise SourceTooLarge("The repository has too many refs or files.")
+
     def _read(self) -> None:
         assert self.pipe
         with self.pipe:
-            while line := self.pipe.readline(65536):
-                self.size += len(line)
-                match = PERCENT.match(line)
+            while line := self.pipe.readline(LINE):
+                self.size, self.count = self.size + len(line), self.count + 1
+                match = PERCENT.match(line) if not self.most else None
                 if match:
                     size = int(float(match[3]) * UNITS.get(match[4], 1)) if match[3] else None
                     self.progress = Progress(match[1], int(match[2]), size)
-                elif self.size <= MOST_OUTPUT:
+                elif self.most and self.size > MOST_OUTPUT:
+                    continue
+                elif self.most or not line.startswith(
+                    "remote: "
+                ):  # the other side may say anything
                     self.lines.append(line)

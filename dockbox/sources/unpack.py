@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -29,6 +30,8 @@ CORRUPT = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError,
     gzip.BadGzipFile, EOFError, NotImplementedError, RuntimeError, ValueError, UnicodeError,
 )  # fmt: skip
+DAMAGED = "The archive is damaged or in a format that is not known."
+SPARSE = "The archive has a sparse file, which is not allowed."
 EXTENDED = b"LKxgX"  # tar's long names and pax headers, which tarfile reads into memory whole
 
 
@@ -86,14 +89,23 @@ class Bounded(io.RawIOBase):
 
 
 class Member(tarfile.TarInfo):
-    """A header whose extension blocks are of a sane size."""
+    """A header that does not make tarfile collect things in memory."""
+
+    shared = 0  # bytes of headers for all members, which tarfile keeps; counted in a subclass
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Member:
         info = super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]
-        if info.type in (bytes([kind]) for kind in EXTENDED) and info.size > 2**20:
-            raise SourceForbidden("The archive has a header that is too large.")
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise SourceForbidden(SPARSE)
+        if info.type in (bytes([kind]) for kind in EXTENDED):
+            cls.shared += info.size if info.type == tarfile.XGLTYPE else 0
+            if not 0 <= info.size <= 2**17 or cls.shared > 2**20:
+                raise SourceForbidden("The archive has a header that is too large.")
         return info
+
+    def _proc_gnusparse_10(self, *args: object) -> None:
+        raise SourceForbidden(SPARSE)
 
 
 def unpack(file: Path, tree: Path, limits: Limits, deadline: Deadline) -> None:
@@ -113,7 +125,7 @@ def unpack(file: Path, tree: Path, limits: Limits, deadline: Deadline) -> None:
                 _tar(_stream(kind, raw), target)
         target.finish()
     except (*CORRUPT, MemoryError):
-        raise FetchFailed("The archive is damaged or in a format that is not known.") from None
+        raise FetchFailed(DAMAGED) from None
     except OSError as error:
         if error.errno is None:  # gzip and bz2 say so for bad data
             raise FetchFailed("The archive is damaged.") from None
@@ -137,10 +149,13 @@ def _stream(kind: str | None, raw: IO[bytes]) -> Any:
 def _tar(stream: Any, target: Target) -> None:
     most = target.limits.max_bytes + 4096 * (target.limits.max_files + 64)  # headers, padding
     source = Bounded(stream, most, target.deadline)
-    with tarfile.open(fileobj=source, mode="r|", tarinfo=Member) as tar:
+    members = type("Counted", (Member,), {})
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=members) as tar:
         for member in tar:
             cast(Any, tar).members = []  # tarfile would keep every header
             path = target.place(member.name)
+            if member.size < 0:
+                raise FetchFailed(DAMAGED)
             if member.isdir():
                 if path:
                     target.folder(path)
@@ -159,6 +174,7 @@ def _tar(stream: Any, target: Target) -> None:
 
 
 def _zip(raw: IO[bytes], target: Target) -> None:
+    target.limits.check(0, _zip_entries(raw, target.limits))
     with zipfile.ZipFile(raw) as archive:
         entries = archive.infolist()
         target.limits.check(sum(entry.file_size for entry in entries), len(entries))
@@ -170,8 +186,27 @@ def _zip(raw: IO[bytes], target: Target) -> None:
                 continue
             if path is None or stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
                 raise SourceForbidden("The archive has an entry that is not allowed.")
+            if entry.compress_type == zipfile.ZIP_LZMA:  # its memory cannot be bounded
+                raise NotImplementedError
             with archive.open(entry) as source:
                 if stat.S_ISLNK(mode):
                     target.symlink(path, os.fsdecode(source.read(4096)))
                 else:
                     target.file(path, source, entry.file_size, mode)
+
+
+def _zip_entries(raw: IO[bytes], limits: Limits) -> int:
+    """How many entries there are, counted without an object for each as zipfile makes."""
+    end = cast(Any, zipfile)._EndRecData(raw)
+    if not end:
+        raise zipfile.BadZipFile
+    size, place, wide = end[5], end[9], end[0] == b"PK\x06\x06"
+    if size > 512 * (limits.max_files + 2048):
+        raise SourceTooLarge("The archive's list of files is too large.")
+    raw.seek(max(0, place - size - 76 * wide))
+    table = memoryview(raw.read(size))
+    count = at = 0
+    while at + 46 <= len(table) and count <= limits.max_files:
+        at += 46 + sum(struct.unpack_from("<3H", table, at + 28))
+        count += 1
+    return count

@@ -6,7 +6,7 @@ import re
 import socket
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ..errors import BadSource, SourceForbidden
 from .pages import GIT_HOSTS, Page, read_page
@@ -66,7 +66,7 @@ def check_text(text: str) -> None:
     """Raise ``BadSource`` for text that no URL has: too long, spaces, control characters."""
     if not text or len(text) > 2048:
         raise BadSource("A source URL has between 1 and 2048 characters.")
-    if text.startswith("-") or "\\" in text or re.search(r"[\s\x00-\x1f\x7f-\x9f]", text):
+    if text.startswith("-") or "\\" in text or " " in text or not text.isprintable():
         raise BadSource("The source URL has characters that are not allowed.")
 
 
@@ -99,9 +99,14 @@ def join(scheme: str, host: str, port: int | None, userinfo: str, path: str, que
     return f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
 
 
+def is_ref(ref: str) -> bool:
+    """Whether git check-ref-format would take ``ref``."""
+    return bool(ref) and len(ref) <= 250 and not BAD_REF.search(ref) and ref.isprintable()
+
+
 def check_ref(ref: str) -> str:
     """``ref`` itself when git check-ref-format would take it, else ``BadSource``."""
-    if not ref or len(ref) > 250 or BAD_REF.search(ref) or not ref.isprintable():
+    if not is_ref(ref):
         raise BadSource("The ref is not a valid name of a branch, tag or commit.")
     return ref
 
@@ -189,7 +194,7 @@ def _parse(text: str) -> SourceURL:
     )  # fmt: skip
     if ref:
         found = replace(_settle(found, ref) if page.ambiguous else found, ref=ref, ambiguous=False)
-    return replace(found, subdir=sub) if sub else found
+    return replace(found, subdir=unquote(sub)) if sub else found
 
 
 def _scp(user: str, host: str, path: str) -> SourceURL:
