@@ -36,7 +36,7 @@ from .models import Dockbox
 from .runtime.base import ContainerSpec, Runtime
 from .sources import Limits, Policy, Progress, SourceURL, fetch
 from .sources.base import Deadline
-from .sources.files import offload
+from .sources.hub import offload
 
 log = logging.getLogger(__name__)
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is mistaken for something else

@@ -38,7 +38,7 @@ class Services:
         self._greenlets = greenlets = Greenlets(app.app_context)
         self.images = Images.load(config.images_file)
         self.runtime = Engine(config, installation)
-        self.manager = ConnectionManager()
+        self.manager = ConnectionManager(greenlets)
         self.watcher = Watcher(greenlets)
         self.control = Control(config, self.runtime, self.watcher, self.worker)
         self.provision = Provision(

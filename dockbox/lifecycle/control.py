@@ -17,7 +17,8 @@ from ..database import clock, transaction
 from ..errors import DockboxError, NotFound, RuntimeUnavailable, StorageFailed
 from ..models import Dockbox
 from ..runtime.base import Runtime
-from ..sources.files import offload, remove
+from ..sources.files import remove
+from ..sources.hub import offload
 from . import queue
 from .lookup import find
 from .watch import Watcher

@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 from gevent.event import AsyncResult
 
+from ..errors import DockboxError
+from ..greenlets import Greenlets
 from ..terminal.client import Client
 from ..terminal.session import Session
+from ..terminal.websocket import NORMAL
 
 
 class ConnectionManager:
@@ -19,7 +22,8 @@ class ConnectionManager:
     What is to be done is decided under the lock and returned; doing it is the caller's, outside.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, greenlets: Greenlets) -> None:
+        self._greenlets = greenlets
         self._lock = threading.Lock()  # guards the three dictionaries
         self._clients: dict[str, dict[str, Client]] = defaultdict(dict)
         self._sessions: dict[str, AsyncResult[Session]] = {}
@@ -35,14 +39,15 @@ class ConnectionManager:
             self._clients[dockbox][connection] = client
         return connection
 
-    def disconnect(self, dockbox: str, connection: str) -> bool:
-        """Forget a client; whether it was the dockbox's last in this worker."""
+    def disconnect(self, dockbox: str, connection: str) -> Session | None:
+        """Forget a client; returns the session to be closed, if it was the last one here."""
         with self._lock:
             clients = self._clients[dockbox]
             clients.pop(connection, None)
-            if not clients:
-                del self._clients[dockbox]
-            return not clients
+            if clients:
+                return None
+            del self._clients[dockbox]
+            return self._pop_session(dockbox)
 
     def held(self) -> dict[str, str]:
         """Every connection's dockbox."""
@@ -64,36 +69,47 @@ class ConnectionManager:
         """
         with self._lock:
             found = self._sessions.get(dockbox)
-            mine: AsyncResult[Session] | None = None
-            if found is None or (
-                found.ready() and (not found.successful() or found.value.ended.is_set())
-            ):
-                found = mine = self._sessions[dockbox] = AsyncResult()
-        if mine is not None:
-            try:
-                mine.set(open())
-            except BaseException as error:
-                self.end(dockbox, mine)
-                mine.set_exception(error)
-                raise
+            if found is None or (found.successful() and found.value.ended.is_set()):
+                found = self._sessions[dockbox] = AsyncResult()
+                # in a greenlet of its own: a client that leaves must not take others with it
+                self._greenlets.spawn(f"open {dockbox}", self._open, dockbox, open, found)
         session: Session = found.get()
         return session
 
-    def end(self, dockbox: str, session: Session | AsyncResult[Session]) -> None:
+    def _open(
+        self, dockbox: str, open: Callable[[], Session], result: AsyncResult[Session]
+    ) -> None:
+        try:
+            session = open()
+        except BaseException as error:
+            with self._lock:
+                if self._sessions.get(dockbox) is result:
+                    del self._sessions[dockbox]
+            result.set_exception(error)
+            if not isinstance(error, DockboxError):
+                raise
+            return
+        result.set(session)
+        with self._lock:
+            abandoned = self._pop_session(dockbox) if dockbox not in self._clients else None
+        if abandoned:
+            abandoned.close(NORMAL, "")
+
+    def _pop_session(self, dockbox: str) -> Session | None:
+        """Take an open session out; the caller holds the lock."""
+        found = self._sessions.get(dockbox)
+        if found is None or not found.successful():
+            return None
+        del self._sessions[dockbox]
+        session: Session = found.value
+        return session
+
+    def ended(self, dockbox: str, session: Session) -> None:
         """Forget a session, unless a newer one has its place."""
         with self._lock:
             found = self._sessions.get(dockbox)
-            if found is not None and (
-                found is session
-                or (found.ready() and found.successful() and found.value is session)
-            ):
+            if found is not None and found.successful() and found.value is session:
                 del self._sessions[dockbox]
-
-    def running(self, dockbox: str) -> Session | None:
-        """The dockbox's session in this worker, if there is one."""
-        with self._lock:
-            found = self._sessions.get(dockbox)
-        return found.value if found is not None and found.successful() else None
 
     # --- disconnects that the database has not heard of -------------------------------------
 

@@ -16,6 +16,7 @@ from ..errors import (
     NotFound,
     NotRunning,
     RuntimeFailed,
+    RuntimeUnavailable,
 )
 from ..greenlets import Greenlets
 from ..models import Dockbox
@@ -59,6 +60,9 @@ class Opening:
             session = self._session(stream, container)
             session.settle()
             self._runtime.start(container)
+        except OSError:
+            stream.close()
+            raise RuntimeUnavailable() from None
         except BaseException:
             stream.close()
             raise
@@ -110,7 +114,7 @@ class Opening:
 
     def _pump(self, id: str, container: str, session: Session) -> None:
         session.pump()
-        self._manager.end(id, session)
+        self._manager.ended(id, session)
         if not session.empty:
             session.close(*self._why(id, container))
 

@@ -74,8 +74,6 @@ class Visits:
             client.close(NORMAL)
         except Refused as refused:
             client.close(*refused.args)
-        except OSError:
-            pass  # the shell's end broke in the middle of input: the session says why
         finally:
             if visit.arrival:
                 visit.arrival.kill()
@@ -107,13 +105,10 @@ class Visits:
             self._begin(visit)
             return
         if isinstance(action, Input):
-            client.deaf = True
-            try:
-                visit.arrived.wait()
-                if visit.session:
-                    visit.session.type(action.data)
-            finally:
-                client.deaf = False
+            visit.arrived.wait()
+            if visit.session:
+                visit.session.type(client, action.data)
+                client.wait_for_input_room()
         elif isinstance(action, Size):
             visit.size = action
             if visit.session:
@@ -134,6 +129,9 @@ class Visits:
                 self._await(visit)
         except DockboxError as error:
             visit.client.close(FAILED, error.message)
+        except Exception:
+            visit.client.close(FAILED, DockboxError().message)
+            raise
         finally:
             visit.arrived.set()
 
@@ -191,11 +189,9 @@ class Visits:
     def _depart(self, visit: Visit) -> None:
         if visit.session:
             visit.session.leave(visit.client)
-        last = self._manager.disconnect(visit.id, visit.connection)
-        if last and visit.session:
-            # A session without clients would have to be read for nobody.
-            self._manager.end(visit.id, visit.session)
-            visit.session.close(NORMAL, "")
+        left_alone = self._manager.disconnect(visit.id, visit.connection)
+        if left_alone:  # a session without clients would have to be read for nobody
+            left_alone.close(NORMAL, "")
         if visit.counted:
             try:
                 queue.schedule(visit.id, visit.connection)

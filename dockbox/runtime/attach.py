@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import ssl
 import time
 from typing import Any
 
@@ -56,7 +57,15 @@ class HijackedStream:
         data: bytes = self._socket.recv(size)
         return data
 
-    def sendall(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> int:
+        if isinstance(self._socket, ssl.SSLSocket):
+            return 0  # TLS may have to wait for either direction
+        try:
+            return int(self._socket.send(data, timeout=0.0))
+        except (BlockingIOError, TimeoutError):
+            return 0
+
+    def sendall(self, data: bytes | memoryview) -> None:
         self._socket.sendall(data)
 
     def settle(self, quiet: float, most: float, size: int) -> bytes:

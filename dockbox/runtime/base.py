@@ -40,7 +40,10 @@ class AttachStream(Protocol):
     def recv(self, size: int = 65536) -> bytes:
         """Up to ``size`` bytes; ``b""`` when the container's terminal ended."""
 
-    def sendall(self, data: bytes) -> None:
+    def send_now(self, data: bytes) -> int:
+        """How many bytes of ``data`` went in without waiting, perhaps none."""
+
+    def sendall(self, data: bytes | memoryview) -> None:
         """All of ``data`` into the terminal; blocks while the shell does not read."""
 
     def settle(self, quiet: float, most: float, size: int) -> bytes:

@@ -17,11 +17,12 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-from .websocket import BINARY, CLOSE, PING, PONG, Socket, close_payload, frame
+from .websocket import BINARY, CLOSE, PING, PONG, TOO_SLOW, Socket, close_payload, frame
 
 HIGH_WATER = 256 * 1024  # bytes that may wait before the session waits
 LOW_WATER = 64 * 1024  # and how few before it goes on: fewer, longer turns for each side
 FRAME = 64 * 1024  # bytes of output in one frame at the most
+MOST_UNREAD = 1024 * 1024  # bytes of input that may wait for the shell, and one message more
 LINGER = 2.0  # seconds for a client to take its close frame
 
 
@@ -47,7 +48,9 @@ class Client:
         self._offered = self._taken = 0  # bytes since the start
         self._mark: tuple[float, int] | None = None
         self.heard = self.moved = self._pinged = time.monotonic()
-        self.deaf = False  # whether nobody reads from it just now
+        self.unread = 0  # bytes of its input that the shell has not taken
+        self._input_room = Event()
+        self._deaf_since: float | None = None  # since when nobody reads from it
 
     def __repr__(self) -> str:
         return f"<Client waiting={self.waiting} paused={self._paused} closing={self.closing}>"
@@ -109,13 +112,37 @@ class Client:
     def keep_alive(self, interval: float) -> None:
         """Called often: ping every ``interval`` seconds; drop who is silent for three of them."""
         now = time.monotonic()
-        if self.deaf:  # its answers are behind input that the shell does not take
-            self.heard = now
-        if now - self.heard > 3 * interval:
+        if self._deaf_since is not None:  # its answers are behind input that nobody reads
+            if now - self._deaf_since > 3 * interval:
+                self.close(TOO_SLOW, "The shell does not take its input.")
+        elif now - self.heard > 3 * interval:
             self.drop()
-        elif now - self._pinged >= interval:
+        if now - self._pinged >= interval:
             self._pinged = now
             self.ping()
+
+    # --- input ----------------------------------------------------------------------------
+
+    def took(self, size: int) -> None:
+        """The shell has taken ``size`` bytes of what this client typed."""
+        self.unread -= size
+        if self._deaf_since is not None:
+            self._deaf_since = time.monotonic()
+        if self.unread <= MOST_UNREAD:
+            self._input_room.set()
+
+    def wait_for_input_room(self) -> None:
+        """Read no more from a client whose input piles up, until the shell has taken it."""
+        if self.unread <= MOST_UNREAD:
+            return
+        self._deaf_since = time.monotonic()
+        try:
+            while self.unread > MOST_UNREAD and not self.closing:
+                self._input_room.clear()
+                self._input_room.wait()
+        finally:
+            self._deaf_since = None
+            self.heard = time.monotonic()
 
     def ping(self) -> None:
         if not self._control:
@@ -135,6 +162,7 @@ class Client:
         self.waiting, self._paused = 0, False
         self._control_frame(frame(CLOSE, close_payload(code, reason)))
         self.room()
+        self._input_room.set()
         gevent.spawn_later(LINGER, self.drop)
 
     def close_after(self, code: int, reason: str) -> None:
@@ -160,6 +188,7 @@ class Client:
             self._sock.shutdown(socket.SHUT_RDWR)
         self.gone.set()
         self.room()
+        self._input_room.set()
 
     # --- writing --------------------------------------------------------------------------
 

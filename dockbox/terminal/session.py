@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 import gevent
 from gevent.event import Event
-from gevent.lock import Semaphore
 
 from .client import Client
 from .scrollback import Scrollback, replayable
 from .websocket import TOO_SLOW
 
 BURST = 4096  # bytes at once that make a flood
+PIECE = 32 * 1024  # bytes of input between two looks at how far it is
 
 
 class Stream(Protocol):
     """What a session needs of an attach stream (``runtime.base.AttachStream``)."""
 
     def recv(self, size: int = 65536) -> bytes: ...
-    def sendall(self, data: bytes) -> None: ...
+    def send_now(self, data: bytes) -> int: ...
+    def sendall(self, data: bytes | memoryview) -> None: ...
     def settle(self, quiet: float, most: float, size: int) -> bytes: ...
     def close(self) -> None: ...
 
@@ -44,7 +46,8 @@ class Session:
         self._scrollback = Scrollback(scrollback)
         self._clients: list[Client] = []
         self._room = Event()
-        self._typing = Semaphore()  # one message at a time, so that typists never mix inside one
+        self._input: deque[tuple[Client, memoryview]] = deque()
+        self._typing = False
         self._resize = resize
         self._sizes: dict[Client, tuple[int, int]] = {}
         self._size: tuple[int, int] | None = None
@@ -88,11 +91,45 @@ class Session:
             client.close(code, reason)
         self._stream.close()
 
-    def type(self, data: bytes) -> None:
-        """Input; waits while the shell does not read.  Raises ``OSError`` when it is gone."""
-        if data:
-            with self._typing:
-                self._stream.sendall(data)
+    # --- input ----------------------------------------------------------------------------
+
+    def type(self, client: Client, data: bytes) -> None:
+        """A message of ``client`` for the shell, after all that were typed before.  Never waits.
+
+        What the shell does not take yet is counted in ``client.unread``.
+        """
+        sent = 0
+        if not self._typing:
+            try:
+                sent = self._stream.send_now(data)
+            except OSError:
+                return  # the shell is gone; the pump says so
+        if sent < len(data):
+            client.unread += len(data) - sent
+            self._input.append((client, memoryview(data)[sent:]))
+            if not self._typing:
+                self._typing = True
+                gevent.spawn(self._type)
+
+    def _type(self) -> None:
+        """Write what waits, one message after the other: typists never mix inside one."""
+        try:
+            while self._input:
+                client, data = self._input[0]
+                piece, rest = data[:PIECE], data[PIECE:]
+                self._stream.sendall(piece)
+                client.took(len(piece))
+                if rest:
+                    self._input[0] = (client, rest)
+                else:
+                    self._input.popleft()
+        except OSError:
+            pass  # the shell is gone; the pump says so
+        finally:
+            self._typing = False
+            for client, data in self._input:
+                client.took(len(data))
+            self._input.clear()
 
     # --- size -----------------------------------------------------------------------------
 

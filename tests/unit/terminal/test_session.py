@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dockbox.terminal.client import MOST_UNREAD
 from dockbox.terminal.session import Session
 
 from .pair import FakeStream, Pair, spawn
@@ -86,9 +87,29 @@ def test_typists_interleave_by_message_and_never_inside_one() -> None:
     stream = FakeStream()
     shared = session(stream)
     messages = [bytes([65 + n]) * 50 for n in range(10)]
-    gevent.joinall([gevent.spawn(shared.type, message) for message in messages])
+    clients = [Pair().client for _ in messages]
+    for client, message in zip(clients, messages, strict=True):
+        spawn(shared.type, client, message)
+    gevent.sleep(0.05)
     typed = [stream.typed[i : i + 50] for i in range(0, 500, 50)]
     assert sorted(typed) == messages
+    assert all(client.unread == 0 for client in clients)
+
+
+def test_a_shell_that_does_not_read_makes_its_typist_wait_and_then_go() -> None:
+    class Deaf(FakeStream):
+        def sendall(self, data: bytes) -> None:
+            gevent.sleep(60)
+
+    shared, client = session(Deaf()), Pair().client
+    shared.type(client, b"x" * (MOST_UNREAD + 10))
+    waiting = spawn(client.wait_for_input_room)
+    client.keep_alive(0.05)
+    assert not waiting.ready()
+    gevent.sleep(0.2)
+    client.keep_alive(0.05)
+    waiting.get(timeout=1)
+    assert client.closed and client.closed[0] == 1013
 
 
 def test_the_size_is_that_of_the_smallest_and_grows_when_it_leaves() -> None:
