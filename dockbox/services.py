@@ -54,7 +54,7 @@ class Services:
         """Take part: be in the database before the first client comes, then run the loops."""
         with self._app.app_context():
             try:
-                queue.beat(self.worker, {})
+                queue.beat(self.worker)
             except DatabaseUnavailable:
                 log.warning("the database cannot be reached; starting all the same")
         self._greenlets.spawn("reaper", self._reaper.run)

@@ -24,10 +24,10 @@ class ConnectionManager:
 
     def __init__(self, greenlets: Greenlets) -> None:
         self._greenlets = greenlets
-        self._lock = threading.Lock()  # guards the three dictionaries
+        self._lock = threading.Lock()  # guards the three below
         self._clients: dict[str, dict[str, Client]] = defaultdict(dict)
         self._sessions: dict[str, AsyncResult[Session]] = {}
-        self._given_up: dict[str, str] = {}
+        self._counted: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<ConnectionManager {sum(map(len, self._clients.values()))} connections>"
@@ -44,15 +44,25 @@ class ConnectionManager:
         with self._lock:
             clients = self._clients[dockbox]
             clients.pop(connection, None)
+            self._counted.discard(connection)
             if clients:
                 return None
             del self._clients[dockbox]
             return self._pop_session(dockbox)
 
-    def held(self) -> dict[str, str]:
-        """Every connection's dockbox."""
+    def count(self, connection: str) -> None:
+        """Note that the connection is in the database."""
+        with self._lock:
+            self._counted.add(connection)
+
+    def here(self) -> dict[str, str]:
+        """The dockbox of every connection."""
         with self._lock:
             return {c: box for box, clients in self._clients.items() for c in clients}
+
+    def counted(self) -> dict[str, str]:
+        """The dockbox of every connection that is in the database, as far as is known here."""
+        return {c: box for c, box in self.here().items() if c in self._counted}
 
     def clients(self, dockbox: str | None = None) -> list[Client]:
         """The clients of one dockbox, or all."""
@@ -110,20 +120,3 @@ class ConnectionManager:
             found = self._sessions.get(dockbox)
             if found is not None and found.successful() and found.value is session:
                 del self._sessions[dockbox]
-
-    # --- disconnects that the database has not heard of -------------------------------------
-
-    def give_up(self, dockbox: str, connection: str) -> None:
-        """Remember a disconnect that could not be written."""
-        with self._lock:
-            self._given_up[connection] = dockbox
-
-    def given_up(self) -> list[tuple[str, str]]:
-        """Those disconnects: connection and dockbox."""
-        with self._lock:
-            return list(self._given_up.items())
-
-    def written(self, connection: str) -> None:
-        """The database has heard of this disconnect at last."""
-        with self._lock:
-            self._given_up.pop(connection, None)

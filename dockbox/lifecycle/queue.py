@@ -178,19 +178,21 @@ def container_ended(id: str) -> bool:
 # --- workers ------------------------------------------------------------------------------
 
 
-def beat(worker: str, held: dict[str, str]) -> None:
-    """Say that ``worker`` lives; it holds these connections (id → dockbox).
-
-    When it was taken for dead meanwhile, others have given its connections up, and they are put
-    in again here, each with its dockbox out of the queue.
-    """
+def beat(worker: str) -> None:
+    """Say that ``worker`` lives, perhaps again, after it was taken for dead."""
     with transaction() as session:
-        alive = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
-        if _rows(session, alive):
-            return
-        session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
-    for connection, id in held.items():
-        cancel(id, connection, worker)
+        there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
+        if not _rows(session, there):
+            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+
+
+def connections(worker: str) -> dict[str, str]:
+    """The connections that the database holds for ``worker``, and the dockbox of each."""
+    with transaction() as session:
+        rows = session.execute(
+            select(Connection.id, Connection.dockbox_id).where(Connection.worker_id == worker)
+        )
+        return {str(id): str(dockbox) for id, dockbox in rows}
 
 
 def prune() -> int:

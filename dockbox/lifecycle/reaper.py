@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 
 import gevent
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from ..database import clock, transaction
 from ..errors import DatabaseUnavailable, DockboxError
@@ -58,15 +60,26 @@ class Reaper:
             self._work("stop", box, self._control.finish_stop)
 
     def _beat(self) -> None:
-        queue.beat(self._worker, self._manager.held())
-        for connection, id in self._manager.given_up():
-            queue.schedule(id, connection)
-            self._manager.written(connection)
+        queue.beat(self._worker)
+        self._compare_connections()
         queue.prune()
         for box in queue.adopt(self._worker, self._control.busy()):
             log.info("finishing what was left half done: %s, %s", box.id, box.state)
             self._work("finish", box, self._finish(box))
         self._reconcile()
+
+    def _compare_connections(self) -> None:
+        """Mend what a database that was away, or that took us for dead, has not heard of.
+
+        The database is read first: what it has and is not here after that is a client that left.
+        """
+        written = queue.connections(self._worker)
+        here, counted = self._manager.here(), self._manager.counted()
+        for connection in written.keys() - here.keys():
+            queue.schedule(written[connection], connection)
+        for connection in counted.keys() - written.keys():
+            with contextlib.suppress(IntegrityError):  # it came in between
+                queue.cancel(counted[connection], connection, self._worker)
 
     def _finish(self, box: Dockbox) -> Callable[[str], None]:
         if box.deleted_at is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, field
 from functools import partial
 
 import gevent
-from gevent.event import Event
 from sqlalchemy.exc import IntegrityError
 from wsproto import WSConnection
 
@@ -17,7 +17,15 @@ from ..greenlets import Greenlets
 from ..terminal.client import Client
 from ..terminal.protocol import Flow, Input, Raw, Size, Tty
 from ..terminal.session import Session
-from ..terminal.websocket import FAILED, GOING_AWAY, NORMAL, Incoming, Refused, Socket
+from ..terminal.websocket import (
+    FAILED,
+    GOING_AWAY,
+    NORMAL,
+    TOO_BIG,
+    Incoming,
+    Refused,
+    Socket,
+)
 from . import queue
 from .lookup import Snapshot
 from .manager import ConnectionManager
@@ -26,13 +34,14 @@ from .watch import Watcher
 
 log = logging.getLogger(__name__)
 MOST_INPUT = 8 * 2**20  # bytes in one message
+MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
 JOIN_TRIES = 5
 RESTARTING = "This server is restarting. Connect again."
 
 
 @dataclass
 class Visit:
-    """One client's way through; ``session`` is there once ``arrived`` is set."""
+    """One client's way through; ``session`` is there once it has arrived."""
 
     id: str
     client: Client
@@ -41,8 +50,8 @@ class Visit:
     connection: str
     counted: bool = False  # whether the connection is in the database
     session: Session | None = None
+    early: list[bytes] = field(default_factory=list)  # typed before the shell was there
     arrival: gevent.Greenlet | None = None
-    arrived: Event = field(default_factory=Event)
 
 
 class Visits:
@@ -105,10 +114,13 @@ class Visits:
             self._begin(visit)
             return
         if isinstance(action, Input):
-            visit.arrived.wait()
             if visit.session:
                 visit.session.type(client, action.data)
                 client.wait_for_input_room()
+            else:
+                visit.early.append(action.data)
+                if sum(map(len, visit.early)) > MOST_EARLY:
+                    raise Refused(TOO_BIG, "There is no shell yet for so much input.")
         elif isinstance(action, Size):
             visit.size = action
             if visit.session:
@@ -132,8 +144,6 @@ class Visits:
         except Exception:
             visit.client.close(FAILED, DockboxError().message)
             raise
-        finally:
-            visit.arrived.set()
 
     def _await(self, visit: Visit) -> None:
         """Show how far the dockbox is until it can be joined, or never can."""
@@ -166,22 +176,31 @@ class Visits:
                 queue.start_failed(visit.id, visit.connection)
                 raise
             if session.join(visit.client):
-                visit.session = session
-                if visit.size:
-                    session.size(visit.client, visit.size.rows, visit.size.cols)
+                self._settle_in(visit, session)
                 return True
             queue.schedule(visit.id, visit.connection)
             visit.counted = False
         raise DockboxError("The container ended again and again.")
+
+    @staticmethod
+    def _settle_in(visit: Visit, session: Session) -> None:
+        visit.session = session
+        for data in visit.early:
+            session.type(visit.client, data)
+        visit.early.clear()
+        if visit.size:
+            session.size(visit.client, visit.size.rows, visit.size.cols)
 
     def _count(self, visit: Visit) -> str | None:
         visit.counted = True
         try:
             before = queue.cancel(visit.id, visit.connection, self._worker)
         except IntegrityError:  # this worker was taken for dead: say that it lives
-            queue.beat(self._worker, {})
+            queue.beat(self._worker)
             before = queue.cancel(visit.id, visit.connection, self._worker)
         visit.counted = before is not None
+        if before:
+            self._manager.count(visit.connection)
         return before
 
     # --- out ----------------------------------------------------------------------------------
@@ -193,10 +212,8 @@ class Visits:
         if left_alone:  # a session without clients would have to be read for nobody
             left_alone.close(NORMAL, "")
         if visit.counted:
-            try:
+            with contextlib.suppress(DatabaseUnavailable):  # the next heartbeat sees to it
                 queue.schedule(visit.id, visit.connection)
-            except DatabaseUnavailable:
-                self._manager.give_up(visit.id, visit.connection)
 
 
 def _progress_text(box: Snapshot) -> bytes:

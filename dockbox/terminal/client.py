@@ -145,11 +145,13 @@ class Client:
             self.heard = time.monotonic()
 
     def ping(self) -> None:
-        if not self._control:
+        if not self._control and not self.closing:
             self._control_frame(frame(PING, b""))
 
     def pong(self, payload: bytes) -> None:
-        if len(self._control) < 8:  # a client that pings and does not read gets no more
+        if (
+            len(self._control) < 8 and not self.closing
+        ):  # a client that pings and does not read gets no more
             self._control_frame(frame(PONG, payload))
 
     def close(self, code: int, reason: str = "") -> None:
@@ -203,9 +205,7 @@ class Client:
         try:
             sent = self._sock.send(data, timeout=0.0)
             self.moved = time.monotonic()
-        except BlockingIOError:
-            sent = 0
-        except TimeoutError:
+        except (BlockingIOError, TimeoutError):
             sent = 0
         except OSError:
             self.drop()
@@ -215,7 +215,8 @@ class Client:
             self._write()
 
     def _write(self) -> None:
-        if not self._writing and (self._rest or self._control or self._outbox):
+        output = self._outbox and not self._paused
+        if not self._writing and (self._rest or self._control or output):
             self._writing = True
             gevent.spawn(self._drain)
 
