@@ -3,9 +3,14 @@
 .venv/bin/gunicorn -c deploy/gunicorn.conf.py wsgi:app
 """
 
+import json
 import os
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
+
+import gunicorn.util
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -26,10 +31,24 @@ workers = settings.web_concurrency
 worker_class = "gevent"
 worker_connections = 10_000  # terminals wait most of the time
 timeout = 60  # seconds without a sign of life before a worker is killed
-graceful_timeout = 30  # seconds for requests, and for what is being created, at the end
+graceful_timeout = 30  # seconds for requests at the end
+CREATIONS = 24  # seconds for what is being created at the end, less than that by its clearing away
 keepalive = 75  # seconds; longer than the 60 of an ALB, or it would meet closed connections
 accesslog = os.environ.get("ACCESS_LOG") or None
+IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory
+
+
+def refuse(client, status, reason, _):
+    """In the API's shape what gunicorn refuses itself: its own page is HTML, and quotes."""
+    code = reason.lower().replace(" ", "_")
+    body = json.dumps({"error": f"{reason}: the request is not valid HTTP.", "code": code})
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json"
+    answer = f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    gunicorn.util.write_nonblock(client, answer.encode())
+
+
+gunicorn.util.write_error = refuse
 
 
 def post_worker_init(worker):
@@ -38,11 +57,28 @@ def post_worker_init(worker):
 
     services = worker.wsgi.extensions["dockbox"]
     services.start()
+    waits = {}  # greenlets of connections without a request: their time-out, since when
+
+    @contextmanager
+    def wait_for_request():
+        with gevent.Timeout(keepalive, False) as timeout:
+            waits[gevent.getcurrent()] = timeout, time.monotonic()
+            try:
+                yield
+            finally:
+                del waits[gevent.getcurrent()]
+
+    worker.timeout_ctx = wait_for_request
 
     def watch():
         while worker.alive:
             gevent.sleep(0.1)
-        services.visits.close()
+        services.close(CREATIONS)  # those who wait for one shall be told before the end
+        while True:  # until the process ends; gunicorn would wait for idle connections as well
+            for greenlet, (timeout, since) in list(waits.items()):
+                if time.monotonic() - since > IDLE:
+                    greenlet.kill(timeout, block=False)
+            gevent.sleep(0.1)
 
     gevent.spawn(watch)
 
@@ -51,4 +87,4 @@ def worker_exit(server, worker):
     """Let creations end, and leave no connections behind in the database."""
     app = getattr(worker, "wsgi", None)
     if app is not None:
-        app.extensions["dockbox"].stop(graceful_timeout)
+        app.extensions["dockbox"].stop(CREATIONS)

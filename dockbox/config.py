@@ -44,7 +44,7 @@ def _number(
             value = kind(text)
         except ValueError:
             raise ValueError("is not a number") from None
-        if not low <= value <= high:
+        if not low <= value <= high or value == float("inf"):
             bound = f"between {low:g} and {high:g}" if high != float("inf") else f"at least {low:g}"
             raise ValueError(f"must be {bound}")
         return value

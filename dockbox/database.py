@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
 
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Double, event
+from sqlalchemy import URL, Double, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
@@ -44,13 +43,14 @@ def _clock_sqlite(*_: Any, **__: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
-def url(config: Config, instance: Path) -> str:
+def url(config: Config, instance: Path) -> URL:
     """SQLAlchemy's URL of the configured database."""
     if config.sqlite:
-        return f"sqlite:///{instance / config.database_name}.db"
-    login = f"{quote_plus(config.database_user)}:{quote_plus(config.database_password)}"
-    where = f"{config.database_host}:{config.database_port}/{quote_plus(config.database_name)}"
-    return f"postgresql+psycopg2://{login}@{where}"
+        return URL.create("sqlite", database=str(instance / f"{config.database_name}.db"))
+    return URL.create(
+        "postgresql+psycopg2", config.database_user, config.database_password,
+        config.database_host, config.database_port, config.database_name,
+    )  # fmt: skip
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -27,12 +27,19 @@ from sqlalchemy.orm import Session
 from .config import Config
 from .database import transaction
 from .environment import Images, detect
-from .errors import Cancelled, DatabaseUnavailable, DockboxError, NameTaken, QuotaExceeded
+from .errors import (
+    Cancelled,
+    DatabaseUnavailable,
+    DockboxError,
+    NameTaken,
+    QuotaExceeded,
+    RuntimeUnavailable,
+)
 from .greenlets import Greenlets
 from .lifecycle import queue
 from .lifecycle.control import Control
 from .lifecycle.watch import Watcher
-from .models import Dockbox
+from .models import Dockbox, Installation
 from .runtime.base import ContainerSpec, Runtime
 from .sources import Limits, Policy, Progress, SourceURL, fetch
 from .sources.base import Deadline
@@ -41,6 +48,7 @@ from .sources.hub import offload
 log = logging.getLogger(__name__)
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is mistaken for something else
 FETCHES = 8  # at once in a worker; others wait for their turn
+GIVE_UP = 4.0  # seconds for clearing away what could not be finished at the end
 INTERRUPTED = "The server was restarted while the dockbox was being created."
 
 
@@ -75,50 +83,62 @@ class Provision:
         """
         if order.image:
             self._images.choose(None, order.image, self._config.allowed_images)
-        id = self._insert(order)
-        greenlet = self._greenlets.spawn(f"create {id}", self._run, id, order)
-        self._running[id] = greenlet
-        greenlet.link(lambda _: self._running.pop(id, None))
-        return id, greenlet
-
-    def _insert(self, order: Order) -> str:
+        queue.beat(self._worker)  # or, just back from an outage, others would take it for dead
         for _ in range(10):
             id = str(uuid.uuid4())
-            name = order.name or "".join(secrets.choice(ALPHABET) for _ in range(8))
-            row = Dockbox(
-                id=id, custom_id=name, source=order.source.public_url, ref=order.source.ref,
-                subdir=order.source.subdir, state="creating", owner=self._worker,
-                idle_timeout=order.idle_timeout,
-            )  # fmt: skip
+            self._control.hold(id)
             try:
-                with transaction() as session:
-                    self._check_quota(session)
-                    session.add(row)
-                return id
+                self._insert(id, order)
             except IntegrityError:
+                self._control.let_go(id)
                 if order.name:
                     raise NameTaken() from None
+            except BaseException:
+                self._control.let_go(id)
+                raise
+            else:
+                return id, self._spawn(id, order)
         raise DatabaseUnavailable("No free name was found.")
+
+    def _spawn(self, id: str, order: Order) -> gevent.Greenlet:
+        greenlet = self._greenlets.spawn(f"create {id}", self._run, id, order)
+        self._running[id] = greenlet
+
+        def ended(_: gevent.Greenlet) -> None:
+            del self._running[id]
+            self._control.let_go(id)
+
+        greenlet.link(ended)
+        return greenlet
+
+    def _insert(self, id: str, order: Order) -> None:
+        row = Dockbox(
+            id=id, custom_id=order.name or "".join(secrets.choice(ALPHABET) for _ in range(8)),
+            source=order.source.public_url, ref=order.source.ref, subdir=order.source.subdir,
+            state="creating", owner=self._worker, idle_timeout=order.idle_timeout,
+        )  # fmt: skip
+        with transaction() as session:
+            self._check_quota(session)
+            session.add(row)
 
     def _check_quota(self, session: Session) -> None:
         most = self._config.max_dockboxes
         if most:
+            # the one row of its table as the lock: two who count at once would both find room
+            session.execute(select(Installation.id).with_for_update())
             counted = select(func.count()).select_from(Dockbox)
             there = session.scalar(counted.where(Dockbox.deleted_at.is_(None))) or 0
             if there >= most:
                 raise QuotaExceeded(f"This server holds at most {most} dockboxes.")
 
     def wait(self, seconds: float) -> None:
-        """Let what is being created be finished, for ``seconds`` at the most."""
+        """Let what is being created be finished, for ``seconds`` at the most; the rest fails."""
         gevent.joinall(list(self._running.values()), timeout=seconds)
+        gevent.killall(list(self._running.values()), timeout=GIVE_UP)
 
     # --- the steps ------------------------------------------------------------------------
 
     def _run(self, id: str, order: Order) -> None:
-        with self._control.under_way(id):
-            self._attempt(id, order)
-
-    def _attempt(self, id: str, order: Order) -> None:
         try:
             self._create(id, order)
         except Cancelled:
@@ -204,7 +224,8 @@ class Provision:
         What cannot be cleared away now is left to whoever adopts the row.
         """
         try:
-            self._runtime.remove(id)
+            with contextlib.suppress(RuntimeUnavailable):  # the reaper finds what is left there
+                self._runtime.remove(id)
             self._control.clear_files(id)
             self._give_up(id, error)
         except DockboxError as another:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 
 from flask import Flask
@@ -60,12 +59,16 @@ class Services:
         self._greenlets.spawn("reaper", self._reaper.run)
         self._greenlets.spawn("keepalive", self.visits.keep_alive)
 
+    def close(self, patience: float) -> None:
+        """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""
+        self.visits.close()
+        self._greenlets.spawn("last creations", self.provision.wait, patience)
+
     def stop(self, patience: float) -> None:
         """Give up connections at once, and creations after ``patience`` seconds."""
-        end = time.monotonic() + patience
         self.visits.close()
         self.provision.wait(patience)
-        self._greenlets.end(max(1.0, end - time.monotonic()))
+        self._greenlets.end(1.0)
         with self._app.app_context():
             try:
                 queue.retire(self.worker)

@@ -19,7 +19,7 @@ from . import payload
 from .common import lookup, resource, services
 
 blueprint = Blueprint("dockboxes", __name__, url_prefix="/v1/dockbox")
-KEEPALIVE = 15.0  # seconds without an event before a comment keeps balancers from hanging up
+KEEPALIVE = 15  # seconds without an event before a comment keeps balancers from hanging up
 
 
 @blueprint.post("")
@@ -114,10 +114,14 @@ def events(key: str) -> ResponseReturnValue:
 
 
 def _events(id: str) -> Iterator[str]:
-    shown = None
-    for box in services().watcher.follow(id, KEEPALIVE):
+    shown, quiet = None, 0
+    for box in services().watcher.follow(id, 1.0):
+        if services().visits.closing:
+            return  # the client connects again, as to any stream that ends without "deleted"
+        quiet = quiet + 1 if box is None else 0
         if box is None:
-            yield ": still here\n\n"
+            if quiet % KEEPALIVE == 0:
+                yield ": still here\n\n"
             continue
         state = {name: value for name, value in box.items() if name != "progress"}
         if state != shown:

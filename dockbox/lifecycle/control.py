@@ -35,16 +35,24 @@ class Control:
         self._watcher, self._worker = watcher, worker
         self._under_way: Counter[str] = Counter()
 
+    def hold(self, id: str) -> None:
+        """Work on a dockbox of ours begins: what is ours and not held was left half done."""
+        self._under_way[id] += 1
+
+    def let_go(self, id: str) -> None:
+        """The work has ended, well or not."""
+        self._under_way[id] -= 1
+        if not self._under_way[id]:
+            del self._under_way[id]
+
     @contextmanager
     def under_way(self, id: str) -> Iterator[None]:
-        """Around work on a dockbox of ours: what is ours and not under way was left half done."""
-        self._under_way[id] += 1
+        """``hold`` and ``let_go``."""
+        self.hold(id)
         try:
             yield
         finally:
-            self._under_way[id] -= 1
-            if not self._under_way[id]:
-                del self._under_way[id]
+            self.let_go(id)
 
     def busy(self) -> list[str]:
         """The dockboxes that this worker is working on right now."""

@@ -15,6 +15,8 @@ Snapshot = dict[str, Any]
 
 def find(key: str) -> Dockbox | None:
     """The dockbox with this ``id`` or ``custom_id``, unless it is being deleted."""
+    if "\0" in key:  # PostgreSQL has no such text
+        return None
     with transaction() as session:
         return session.scalars(
             select(Dockbox).where(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import gevent
@@ -28,6 +29,7 @@ from . import queue
 from .lookup import find
 from .manager import ConnectionManager
 
+REDRAW_PATIENCE = 0.3  # seconds that a program has to draw because of its terminal's size
 SIZE_TRIES = 2.0  # seconds that a size is tried to be set, as just after a start it may not hold
 
 
@@ -68,15 +70,23 @@ class Opening:
             raise
         self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
         if before == "running":
-            self._redraw(id, container, size)
+            self._redraw(id, container, session, size)
         return session
 
-    def _redraw(self, id: str, container: str, size: Size | None) -> None:
+    def _redraw(self, id: str, container: str, session: Session, size: Size | None) -> None:
         """Docker's log lacks the unfinished last line, such as a prompt: have it drawn again."""
         if size:  # the right size follows when the client joins
             self._resize(container, size.rows, size.cols + 1)
-        else:
-            self._greenlets.spawn(f"redraw {id}", self._runtime.redraw, container)
+        patience = REDRAW_PATIENCE if size else 0.0
+        self._greenlets.spawn(f"redraw {id}", self._redraw_line, container, session, patience)
+
+    def _redraw_line(self, container: str, session: Session, patience: float) -> None:
+        gevent.sleep(patience)
+        # two sizes in a row may look like none to a program that was slow to look
+        if session.ended.is_set() or (patience and session.heard):
+            return
+        with contextlib.suppress(DockboxError):  # the session's end will say what is wrong
+            self._runtime.redraw(container)
 
     def _session(self, stream: AttachStream, container: str) -> Session:
         config = self._config
@@ -92,9 +102,12 @@ class Opening:
         spec = ContainerSpec(box.id, image, self._config.mount_point / box.id)
         container = self._runtime.create(spec)
         with transaction() as session:
-            session.execute(
-                update(Dockbox).where(Dockbox.id == box.id).values(container_id=container)
-            )
+            there = update(Dockbox).where(Dockbox.id == box.id, Dockbox.deleted_at.is_(None))
+            kept = session.execute(there.values(container_id=container).returning(Dockbox.id))
+            deleted = kept.first() is None
+        if deleted:  # its container vanished for that reason
+            self._runtime.remove(box.id)
+            raise NotFound()
         return container
 
     def _resize(self, container: str, rows: int, cols: int) -> None:

@@ -49,14 +49,15 @@ def alive() -> Any:
 # --- connections --------------------------------------------------------------------------
 
 
-def cancel(id: str, connection: str, worker: str) -> str | None:
+def cancel(
+    id: str, connection: str, worker: str, states: Sequence[str] = ("running", "stopped")
+) -> str | None:
     """Take the dockbox out of the queue for a new connection.
 
-    Returns the state that it was in, ``running`` or ``stopped``; now it is ``running``.  Returns
-    ``None`` and changes nothing when it is in another state, or not there.
+    Returns which of ``states`` it was in; it is ``running`` now.  ``None``: nothing has changed.
     """
     with transaction() as session:
-        for state in ("running", "stopped"):
+        for state in states:
             if _rows(session, _update(id, state).values(state="running", stops_at=None)):
                 session.execute(
                     insert(Connection).values(id=connection, dockbox_id=id, worker_id=worker)

@@ -36,6 +36,7 @@ class Reaper:
     ) -> None:  # fmt: skip
         self._runtime, self._manager, self._control = runtime, manager, control
         self._provision, self._greenlets, self._worker = provision, greenlets, worker
+        self._reconciling: gevent.Greenlet | None = None
 
     def run(self) -> None:
         """Loop for ever; a database or an engine that is away is waited for."""
@@ -66,7 +67,8 @@ class Reaper:
         for box in queue.adopt(self._worker, self._control.busy()):
             log.info("finishing what was left half done: %s, %s", box.id, box.state)
             self._work("finish", box, self._finish(box))
-        self._reconcile()
+        if not self._reconciling:  # beside this loop: an engine that hangs must not stop the beat
+            self._reconciling = self._greenlets.spawn("reconcile", self._compare_containers)
 
     def _compare_connections(self) -> None:
         """Mend what a database that was away, or that took us for dead, has not heard of.
@@ -79,7 +81,8 @@ class Reaper:
             queue.schedule(written[connection], connection)
         for connection in counted.keys() - written.keys():
             with contextlib.suppress(IntegrityError):  # it came in between
-                queue.cancel(counted[connection], connection, self._worker)
+                # where the container was stopped meanwhile, the client is about to be told
+                queue.cancel(counted[connection], connection, self._worker, ["running"])
 
     def _finish(self, box: Dockbox) -> Callable[[str], None]:
         if box.deleted_at is not None:
@@ -92,8 +95,7 @@ class Reaper:
 
     def _work(self, what: str, box: Dockbox, work: Callable[[str], None]) -> None:
         """Do ``work`` in a greenlet of its own; when it fails, it is adopted and tried again."""
-        busy = self._control.under_way(box.id)
-        busy.__enter__()
+        self._control.hold(box.id)  # before anything else can run, and take it for half done
 
         def run() -> None:
             try:
@@ -101,11 +103,17 @@ class Reaper:
             except DockboxError as error:
                 log.warning("%s %s failed: %s", what, box.id, error.message)
             finally:
-                busy.__exit__(None, None, None)
+                self._control.let_go(box.id)
 
         self._greenlets.spawn(f"{what} {box.id}", run)
 
     # --- Docker against the database ------------------------------------------------------
+
+    def _compare_containers(self) -> None:
+        try:
+            self._reconcile()
+        except DockboxError as error:
+            log.warning("no comparison with Docker: %s", error.message)
 
     def _reconcile(self) -> None:
         with transaction() as session:
@@ -117,11 +125,7 @@ class Reaper:
             ).first()
         if turn is None:
             return
-        try:
-            containers = {info.dockbox_id: info for info in self._runtime.list()}
-        except DockboxError as error:
-            log.warning("no comparison with Docker: %s", error.message)
-            return
+        containers = {info.dockbox_id: info for info in self._runtime.list()}
         settled = Dockbox.last_modified < clock() - SETTLED
         with transaction() as session:
             rows = session.execute(

@@ -27,7 +27,7 @@ from ..terminal.websocket import (
     Socket,
 )
 from . import queue
-from .lookup import Snapshot
+from .lookup import Snapshot, find
 from .manager import ConnectionManager
 from .opening import Opening
 from .watch import Watcher
@@ -37,6 +37,7 @@ MOST_INPUT = 8 * 2**20  # bytes in one message
 MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
 JOIN_TRIES = 5
 RESTARTING = "This server is restarting. Connect again."
+DELETED = "The dockbox was deleted."
 
 
 @dataclass
@@ -89,6 +90,11 @@ class Visits:
             self._depart(visit)
             client.finish()
 
+    @property
+    def closing(self) -> bool:
+        """Whether this worker is ending."""
+        return self._closing
+
     def close(self) -> None:
         """Send everyone away, to connect again to another worker."""
         self._closing = True
@@ -140,10 +146,18 @@ class Visits:
             if not self._join(visit):
                 self._await(visit)
         except DockboxError as error:
-            visit.client.close(FAILED, error.message)
+            visit.client.close(*self._why(visit.id, error))
         except Exception:
             visit.client.close(FAILED, DockboxError().message)
             raise
+
+    @staticmethod
+    def _why(id: str, error: DockboxError) -> tuple[int, str]:
+        """Close code and reason for a client that could not be let in."""
+        with contextlib.suppress(DatabaseUnavailable):
+            if find(id) is None:
+                return NORMAL, DELETED
+        return FAILED, error.message
 
     def _await(self, visit: Visit) -> None:
         """Show how far the dockbox is until it can be joined, or never can."""
@@ -160,7 +174,7 @@ class Visits:
                 return
             elif self._join(visit):
                 return
-        visit.client.close(NORMAL, "The dockbox was deleted.")
+        visit.client.close(NORMAL, DELETED)
 
     def _join(self, visit: Visit) -> bool:
         """Count the connection, and join the session; false when the state forbids it."""

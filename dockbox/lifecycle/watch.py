@@ -47,16 +47,18 @@ class Watcher:
             self._greenlets.spawn("watcher", self._run)
         try:
             yield seen
+            since = time.monotonic()
             while True:
                 changed = self._changed
                 now = self._found.get(id)
                 if now is None:
                     return
-                if now != seen:
-                    seen = now
-                    yield seen
-                elif not changed.wait(patience):
-                    yield None
+                left = since + patience - time.monotonic()
+                if now == seen and left > 0:
+                    changed.wait(left)  # set after each look, whatever that has found
+                    continue
+                yield None if now == seen else now
+                seen, since = now, time.monotonic()
         finally:
             self._watched[id] -= 1
             if not self._watched[id]:

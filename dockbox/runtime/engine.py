@@ -32,9 +32,12 @@ CAPABILITIES = [
 ]  # fmt: skip
 
 # The shell that comes back after `exit`.  The traps keep the loop alive through Ctrl-C, and let
-# it end when a hang-up has ended the shell.  umask: the server's group may change what is made.
+# it end when a hang-up has ended the shell; not before all the rest has ended, whose time is the
+# grace, since nothing outlives the first process (here: init, and this one).  umask: the
+# server's group may change what is made.
 SHELL = """
-trap exit HUP; trap : INT QUIT; umask 002
+hangup() { while set -- /proc/[0-9]*; [ $# -gt 2 ]; do sleep .1 || sleep 1; done; exit; }
+trap hangup HUP; trap : INT QUIT; umask 002
 if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi
 while :; do $shell || sleep .1 || sleep 1; done
 """
@@ -46,9 +49,12 @@ ENVIRONMENT = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
-# A program draws again when the terminal's size changes; nothing else makes bash do it.
+# A program draws again when the terminal's size changes; nothing else makes bash do it.  It must
+# have the time to see the change.  Where a client sets a size meanwhile, that one stays.
 REDRAW = """
-exec </dev/console; set -- $(stty size); stty cols $(($2 + 1)); stty cols $2
+exec </dev/console; set -- $(stty size 2>/dev/null); [ "${2:-0}" -gt 0 ] || set -- 24 80
+wider=$(($2 + 1)); stty rows $1 cols $wider; sleep .1 || sleep 1
+[ "$(stty size)" != "$1 $wider" ] || stty cols $2
 """
 # Docker's detach keys cannot be switched off.  This sequence is not valid UTF-8, so nobody types
 # it; Docker may hold back its first byte, typed alone, until the next byte comes.

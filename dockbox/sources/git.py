@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import FetchFailed, SourceForbidden
+from .advertised import SHA, advertised
 from .base import Deadline, Found, Limits, Progress, Report
-from .http import basic, cafile, get
+from .http import basic, cafile, chunks, get
 from .hub import offload
 from .policy import Policy
 from .run import Failed, Git, environment, ssh_command
@@ -16,7 +17,6 @@ from .url import DEFAULT_PORTS, SourceURL, is_ref, join, split
 
 PRIVATE = "The repository was not found or is private."
 PROBE = "/info/refs?service=git-upload-pack"
-SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SHORT = re.compile(r"[0-9a-f]{4,63}")
 
 
@@ -35,22 +35,23 @@ def fetch(
     ``StorageFailed``.
     """
     progress(Progress("Connecting"))
-    if source.scheme == "ssh":
-        url, env = _ssh(source, policy, deadline, ssh_key)
-    else:
-        url, env = _http(source, policy, deadline)
     offload(tree.mkdir)
-    git = Git(tree, env, limits, progress, deadline)
+    if source.scheme == "ssh":
+        url, settings, cert = *_ssh(source, policy, deadline, ssh_key), None
+        refs = None
+    else:
+        url, settings, refs = _http(source, policy, deadline)
+        cert = cafile(policy)
+    scheme = "ssh" if source.scheme == "ssh" else split(url)[0]
+    git = Git(tree, environment(settings, scheme, cert), limits, progress, deadline)
     try:
-        git.run("init", "-q", "--template=", ".")
-        git.run("remote", "add", "origin", source.public_url)
-        refs = _refs(git, url)
+        refs = _refs(git, url) if refs is None else refs
         ref, subdir = _settle(source, refs)
         name = _choose(refs, ref)
-        commit = _get(git, url, refs, name, ref) if refs or ref else None
+        commit = _get(git, source.public_url, url, refs, name, ref)
         if commit:
             progress(Progress("Checking out"))
-            _checkout(git, limits, name, commit)
+            _checkout(git, name, commit)
     except Failed as failed:
         raise FetchFailed(_sentence(str(failed), source)) from None
     shown = re.sub(r"^refs/(heads|tags)/", "", name) if name else ref
@@ -63,14 +64,15 @@ def _ssh(
     if not key:
         raise SourceForbidden("This server has no key for sources over ssh.")
     address = policy.resolve(source.host, source.port, "ssh", deadline)[0]
-    env = environment({"protocol.ssh.allow": "always"}, "ssh", None)
-    env["GIT_SSH_COMMAND"] = ssh_command(key, address, source.host)
-    env["GIT_SSH_VARIANT"] = "ssh"
-    return source.url, env
+    command = ssh_command(key, address, source.host)
+    settings = {"protocol.ssh.allow": "always", "core.sshCommand": command, "ssh.variant": "ssh"}
+    return source.url, settings
 
 
-def _http(source: SourceURL, policy: Policy, deadline: Deadline) -> tuple[str, dict[str, str]]:
-    """The repository's final URL without credentials, and git's environment for it.
+def _http(
+    source: SourceURL, policy: Policy, deadline: Deadline
+) -> tuple[str, dict[str, str], dict[str, str] | None]:
+    """The repository's final URL without credentials, git's settings for it, and its refs.
 
     git itself may not follow redirects: nobody would check where they lead.
     """
@@ -84,6 +86,7 @@ def _http(source: SourceURL, policy: Policy, deadline: Deadline) -> tuple[str, d
             raise FetchFailed(f"The source's host answered with status {response.status}.")
         if kind != "application/x-git-upload-pack-advertisement":
             raise FetchFailed("The source is neither a git repository nor an archive.")
+        refs = advertised(chunks(response, deadline))
     scheme, host, port, user, path, _ = split(final)
     if not path.endswith("/info/refs"):
         raise FetchFailed("The source redirects to something that is not a git repository.")
@@ -95,21 +98,19 @@ def _http(source: SourceURL, policy: Policy, deadline: Deadline) -> tuple[str, d
         settings["http.curloptResolve"] = f"{host}:{port or DEFAULT_PORTS[scheme]}:{listed}"
     for name, value in basic(user).items():
         settings[f"http.{url}/.extraHeader"] = f"{name}: {value}"
-    return url, environment(settings, scheme, cafile(policy))
+    return url, settings, refs
 
 
 def _refs(git: Git, url: str) -> dict[str, str]:
-    """Every ref and its object; under the key "" the default branch's full name."""
+    """What ``advertised`` returns, by git itself."""
     refs: dict[str, str] = {}
-    for line in git.run("ls-remote", "--symref", "--", url).split("\n"):
+    for line in git.run(["ls-remote", "--symref", "--", url]).split("\n"):
         value, _, name = line.partition("\t")
         if value.startswith("ref: ") and name == "HEAD":
             refs[""] = value[5:]
         elif SHA.fullmatch(value):
             refs[name] = value
-    if not any(refs.get(name) for name in refs if name):
-        return {}
-    return refs
+    return refs if any(refs.get(name) for name in refs if name) else {}
 
 
 def _settle(source: SourceURL, refs: dict[str, str]) -> tuple[str | None, str | None]:
@@ -136,37 +137,47 @@ def _choose(refs: dict[str, str], ref: str | None) -> str | None:
     return next((name for name in full if name in refs), None)
 
 
-def _get(git: Git, url: str, refs: dict[str, str], name: str | None, ref: str | None) -> str:
-    """Fetch the ref ``name``, or the commit ``ref`` when no ref has that name."""
-    return _fetch_name(git, url, name) if name else _fetch_commit(git, url, refs, ref or "HEAD")
+def _get(
+    git: Git, public_url: str, url: str, refs: dict[str, str], name: str | None, ref: str | None
+) -> str | None:
+    """Fetch the ref ``name``, or the commit ``ref`` when no ref has that name; the commit."""
+    begin = [["init", "-q", "--template=", "."], ["remote", "add", "origin", public_url]]
+    if not refs and not ref:
+        git.run(*begin)
+        return None
+    if name:
+        return _fetch(git, url, _spec(name), *begin)
+    git.run(*begin)
+    return _fetch_commit(git, url, refs, ref or "HEAD")
 
 
-def _checkout(git: Git, limits: Limits, name: str | None, commit: str) -> None:
-    """Check out what was fetched, if its files are not too many or too large."""
-    # a few kilobytes of trees that refer to each other may stand for billions of files
-    listing = "ls-tree", "-r", "-t", "--format=%(objectsize)", commit
-    sizes = git.run(*listing, most=limits.max_files).split()
-    limits.check(sum(int(size) for size in sizes if size != "-"), len(sizes))
+def _spec(name: str) -> str:
+    if name.startswith("refs/heads/"):
+        return f"+{name}:refs/remotes/origin/{name.removeprefix('refs/heads/')}"
+    return f"+{name}:{name}" if name.startswith("refs/tags/") else name
+
+
+def _checkout(git: Git, name: str | None, commit: str) -> None:
     if name and name.startswith("refs/heads/"):
         branch = name.removeprefix("refs/heads/")
-        git.run("checkout", "-q", "-B", branch, "--track", f"refs/remotes/origin/{branch}")
+        git.run(["checkout", "-q", "-B", branch, "--track", f"refs/remotes/origin/{branch}"])
     else:
-        git.run("checkout", "-q", "--detach", commit)
+        git.run(["checkout", "-q", "--detach", commit])
 
 
-def _fetch(git: Git, url: str, spec: str, *options: str) -> str:
-    options = (*options, "--progress", "--no-tags", "--no-recurse-submodules")
-    git.run("fetch", *options, "--", url, spec)
-    return git.run("rev-parse", "--verify", "FETCH_HEAD^{commit}").strip()
+def _fetch(git: Git, url: str, spec: str, *before: list[str]) -> str:
+    """The commit fetched, one deep, if its files are not too many or too large."""
+    options = ["--depth=1", "--progress", "--no-tags", "--no-recurse-submodules"]
+    return _check(git, "FETCH_HEAD", *before, ["fetch", *options, "--", url, spec])
 
 
-def _fetch_name(git: Git, url: str, name: str) -> str:
-    spec = name
-    if name.startswith("refs/heads/"):
-        spec = f"+{name}:refs/remotes/origin/{name.removeprefix('refs/heads/')}"
-    elif name.startswith("refs/tags/"):
-        spec = f"+{name}:{name}"
-    return _fetch(git, url, spec, "--depth=1")
+def _check(git: Git, name: str, *before: list[str]) -> str:
+    # a few kilobytes of trees that refer to each other may stand for billions of files
+    listing = ["ls-tree", "-r", "-t", "--format=%(objectsize)", f"{name}^{{commit}}"]
+    parse = ["rev-parse", "--verify", f"{name}^{{commit}}"]
+    commit, *sizes = git.run(*before, parse, listing, most=git.limits.max_files + 1).split()
+    git.limits.check(sum(int(size) for size in sizes if size != "-"), len(sizes))
+    return commit
 
 
 def _fetch_commit(git: Git, url: str, refs: dict[str, str], ref: str) -> str:
@@ -178,13 +189,14 @@ def _fetch_commit(git: Git, url: str, refs: dict[str, str], ref: str) -> str:
     full = wanted if SHA.fullmatch(wanted) else known.pop() if len(known) == 1 else None
     if full:
         try:
-            return _fetch(git, url, full, "--depth=1")
+            return _fetch(git, url, full)
         except Failed:
             pass  # some servers give out tips of branches only
     # a short name, or such a server: only the history tells
-    git.run("fetch", "--progress", "--no-tags", "--", url, "+refs/heads/*:refs/remotes/origin/*")
+    every = "+refs/heads/*:refs/remotes/origin/*"
+    git.run(["fetch", "--progress", "--no-tags", "--", url, every])
     try:
-        return git.run("rev-parse", "--verify", "-q", f"{wanted}^{{commit}}").strip()
+        return _check(git, wanted)
     except Failed:
         raise missing from None
 

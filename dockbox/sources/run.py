@@ -24,8 +24,8 @@ UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 MOST_OUTPUT = 64 * 2**20
 MOST_LINES = 2**20
 LINE = 4096
-# a small pack may unpack to anything: bounds for the memory of git and its helpers, no core dump
-LIMITED = 'ulimit -c 0 && ulimit -d 2097152 && exec "$0" "$@"'
+# a small pack may unpack to anything: a bound for the memory of git and its helpers, in KiB
+LIMITED = "ulimit -d 2097152"
 DISK = re.compile(
     "No space left on device|Disk quota exceeded|Read-only file system|Input/output error"
     "|(?:file write|sha1 file .*write) error"
@@ -79,12 +79,14 @@ class Git:
         self.tree, self.env, self.limits = tree, env, limits
         self.progress, self.deadline = progress, deadline
 
-    def run(self, *args: str, most: int = MOST_LINES) -> str:
-        """Standard output of ``git args``; raises ``Failed`` with its errors.
+    def run(self, *commands: list[str], most: int = MOST_LINES) -> str:
+        """Standard output of git's ``commands``, one after the other until one fails.
 
-        ``SourceTooLarge`` for more than ``most`` lines.
+        Raises ``Failed`` with the errors, ``SourceTooLarge`` for more than ``most`` lines.
         """
-        code, out, errors = self._run(["git", *args], most)
+        # one shell for all, since starting a process from a large one is what takes the time
+        script = " && ".join(["ulimit -c 0", LIMITED, *(shlex.join(["git", *c]) for c in commands)])
+        code, out, errors = self._run(["/bin/sh", "-c", script], most)
         if code:
             if any(DISK.search(line) and "remote error" not in line for line in errors.split("\n")):
                 raise StorageFailed()
@@ -92,15 +94,12 @@ class Git:
         return out
 
     def _run(self, command: list[str], most: int) -> tuple[int, str, str]:
-        process = self._start(["/bin/sh", "-c", LIMITED, *command])
+        process = self._start(command)
         out, errors = Reader(process.stdout, most), Reader(process.stderr, 0)
         try:
             code = self._watch(process, out, errors)
         finally:
-            _kill(process)
-            process.wait()
-        for reader in (out, errors):
-            reader.thread.join(5)
+            shielded(lambda: _end(process, out, errors))
         out.check()
         if code == 127:
             raise FetchFailed("git is not installed on this server.")
@@ -153,6 +152,14 @@ class Failed(Exception):
 def _kill(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # helpers too, such as git-remote-https
+
+
+def _end(process: subprocess.Popen[str], *readers: Reader) -> None:
+    """Kill what is left, and wait until nobody of it can write any more."""
+    _kill(process)
+    process.wait()
+    for reader in readers:  # ends when the last of all those processes has closed the pipe
+        reader.thread.join(5)
 
 
 class Reader:

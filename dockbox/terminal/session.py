@@ -52,6 +52,7 @@ class Session:
         self._sizes: dict[Client, tuple[int, int]] = {}
         self._size: tuple[int, int] | None = None
         self._sizing = False
+        self.heard = False  # whether anything has come, what Docker's log replays aside
         self.ended = Event()
 
     def __repr__(self) -> str:
@@ -166,6 +167,7 @@ class Session:
         """Run until the stream ends; then ``ended`` is set and the stream closed."""
         try:
             while data := self._stream.recv():
+                self.heard = True
                 self._scrollback.append(data)
                 full = False
                 for client in self._clients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,5 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     yield site
     site.close()
+    # pytest's own tidying fails at a tree a thousand folders deep
+    subprocess.run(["rm", "-rf", site.out], check=False)

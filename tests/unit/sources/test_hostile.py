@@ -214,8 +214,8 @@ def test_words_of_the_other_side_are_not_ours(tmp_path: Path) -> None:
         ("fatal: write error: No space left on device", StorageFailed),
     ):
         with pytest.raises(error):
-            runner.run("-c", f"alias.x=!echo '{words}' >&2; exit 1; :", "x")
-    assert runner.run("-c", "alias.x=!ulimit -c; ulimit -d; :", "x").split() == ["0", "2097152"]
+            runner.run(["-c", f"alias.x=!echo '{words}' >&2; exit 1; :", "x"])
+    assert runner.run(["-c", "alias.x=!ulimit -c; ulimit -d; :", "x"]).split() == ["0", "2097152"]
 
 
 def test_proxies_of_the_environment_are_ignored(

@@ -161,7 +161,8 @@ def test_git_that_hangs(tmp_path: Path, serve: Serve) -> None:
         asked.append(client.recv(4096))
         if len(asked) == 1:
             kind = b"application/x-git-upload-pack-advertisement"
-            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: " + kind + b"\r\n\r\n")
+            refs = b"003e" + b"a" * 40 + b" refs/heads/main\0\n" + b"0000"
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: " + kind + b"\r\n\r\n" + refs)
         else:
             silent(client)
 

@@ -1,0 +1,127 @@
+"""``make bench``: dockbox beside dockerd's own WebSocket, a naive peer and Docker's commands.
+
+docs/benchmarks.md explains each row.  Times never fail a run; only what does not work does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.support.processes import Missing
+
+from . import connecting, lifecycle, streaming
+from .report import DOCKBOX, Row, table
+from .rig import Box, Rig
+from .shell import Shell
+
+BOXES = 7  # one for each step that needs its own, and four that stream
+FILES, LINES = 400, 100  # of the repository that boxes are made from, about 2 MB
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured."""
+
+    rounds: int
+    few: int  # rounds of rows that take long
+    fewest: int  # rounds that restart the servers
+    size: int
+    keys: int
+    connections: int
+    connects: int
+
+
+FULL = Scale(rounds=9, few=5, fewest=3, size=100 * 2**20, keys=500, connections=500, connects=400)
+QUICK = Scale(rounds=2, few=1, fewest=1, size=10 * 2**20, keys=100, connections=100, connects=80)
+Step = Callable[[Rig, str, list[Box], Scale], list[Row]]
+STEPS: dict[str, Step] = {
+    "throughput": lambda rig, url, boxes, s: streaming.throughput(rig, boxes[0], s.few, s.size),
+    "echo": lambda rig, url, boxes, s: streaming.echo(rig, boxes, s.few, s.keys),
+    "connects": lambda rig, url, boxes, s: connecting.rate(rig, boxes[5], s.few, s.connects),
+    "create": lambda rig, url, boxes, s: lifecycle.create(rig, url, s.rounds),
+    "reconnect": lambda rig, url, boxes, s: lifecycle.reconnect(rig, boxes[6], s.rounds),
+    "memory": lambda rig, url, boxes, s: connecting.memory(rig, url, s.fewest, s.connections),
+}
+
+
+def arguments(args: Sequence[str] | None = None) -> tuple[list[str], Scale]:
+    """Which steps, and how much of each."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", default=",".join(STEPS), help="steps, comma-separated")
+    parser.add_argument("--quick", action="store_true", help="see that it works; measures little")
+    found = parser.parse_args(args)
+    steps = [step.strip() for step in found.only.split(",")]
+    for step in steps:
+        if step not in STEPS:
+            parser.error(f"no step {step!r}; there are {', '.join(STEPS)}")
+    return [step for step in STEPS if step in steps], QUICK if found.quick else FULL
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def prepare(rig: Rig) -> tuple[str, list[Box]]:
+    """A repository, and boxes that run."""
+    source = "".join(
+        f"def function_{i}(argument):\n    return argument * {i}\n" for i in range(LINES)
+    )
+    files = {f"package/module_{i}.py": f"# {i}\n{source}" for i in range(FILES)}
+    url = rig.site.repository("code", files)
+    boxes = [rig.box(url) for _ in range(BOXES)]
+    for box in boxes:
+        shell = Shell(rig.address(DOCKBOX, box))
+        shell.sync()
+        shell.close()
+    return url, boxes
+
+
+def measure(steps: list[str], scale: Scale, rows: list[Row]) -> None:
+    """Fill ``rows`` step by step, so that an interrupted run shows what it has."""
+    say("starting an engine, dockbox and the naive peer …")
+    rig = Rig()
+    try:
+        url, boxes = prepare(rig)
+        for step in steps:
+            start = time.monotonic()
+            rows += STEPS[step](rig, url, boxes, scale)
+            say(f"{step}: {time.monotonic() - start:.0f} s")
+    except Exception:
+        say(rig.logs())
+        raise
+    finally:
+        rig.close()
+
+
+def main() -> int:
+    steps, scale = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up then, too
+    rows: list[Row] = []
+    start, code = time.monotonic(), 0
+    try:
+        measure(steps, scale, rows)
+    except Missing as missing:
+        say(str(missing))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        code = 130
+    except Exception:  # what was measured before it is worth seeing all the same
+        traceback.print_exc()
+        code = 1
+    if rows:
+        print(table(rows))
+    load = os.getloadavg()[0]
+    say(f"{os.cpu_count()} cores, load {load:.1f}, {time.monotonic() - start:.0f} s in all")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What is measured, started side by side: an engine, dockbox, the naive peer, a git site."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import images
+from tests.support.engine import Engine
+from tests.support.run import Run
+from tests.support.server import Server
+from tests.support.site import Site
+
+from .client import Address
+from .report import DIRECT, DOCKBOX, NAIVE
+from .servers import Naive
+
+SERVERS = (DOCKBOX, NAIVE)
+TARGETS = (DOCKBOX, DIRECT, NAIVE)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A dockbox; ``files`` is its /app on the host."""
+
+    id: str
+    container: str
+    files: Path
+
+
+class Rig:
+    """Everything that runs; ``close`` ends all of it."""
+
+    def __init__(self) -> None:
+        self._ends = ExitStack()
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self.run = Run()
+        self._ends.callback(self.run.close)
+        self.engine = Engine(self.run)
+        self._ends.callback(self.engine.close)
+        self.engine.start()
+        self.engine.import_image(images.BASH)
+        self.site = Site(self.run.folder / "site")
+        self._ends.callback(self.site.close)
+        table = self.run.folder / "images.toml"
+        table.write_text(f'default = "{images.BASH}"\n')
+        database = {
+            "DATABASE_NAME": str(self.run.folder / "bench"),
+            **dict.fromkeys(
+                (f"DATABASE_{part}" for part in ("HOST", "PORT", "USER", "PASSWORD")), ""
+            ),
+        }
+        self.dockbox = Server(
+            self.run, self.run.folder, self.engine.url, database,
+            images_file=table, private_sources="127.0.0.0/8",
+            web_concurrency=1,  # so that one process's CPU and memory are the server's
+            idle_timeout=3600,  # nothing is to be stopped in the middle of a row
+            access_log="",
+        )  # fmt: skip
+        naive = Naive(self.run, self.run.folder, self.engine.url, {})
+        self.servers: dict[str, Server] = {DOCKBOX: self.dockbox, NAIVE: naive}
+        for server in self.servers.values():
+            self._ends.callback(server.stop)
+            server.start()
+
+    def close(self) -> None:
+        """End everything; a second Ctrl-C must not leave half of it."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._ends.close()
+
+    def worker(self, target: str) -> int:
+        """The process id of a server's only worker."""
+        return self.servers[target].worker_pids()[0]
+
+    def logs(self) -> str:
+        """What the servers said last, for a run that failed."""
+        return "\n".join(f"{name}: {server.log()[-3000:]}" for name, server in self.servers.items())
+
+    # --- dockboxes ------------------------------------------------------------------------
+
+    def box(self, url: str) -> Box:
+        found = self.dockbox.create(url)
+        return Box(found["id"], found["container_id"], self.dockbox.mount / found["id"])
+
+    def stop(self, box: Box) -> None:
+        """Stop it, and wait until dockbox says that it has stopped."""
+        self.dockbox.post(f"/v1/dockbox/{box.id}/stop")
+        self.dockbox.wait_state(box.id, "stopped")
+
+    def delete(self, box: Box) -> None:
+        self.dockbox.delete(f"/v1/dockbox/{box.id}")
+
+    def address(self, target: str, box: Box, logs: bool = False) -> Address:
+        """The terminal of the same container: through dockbox, dockerd's own or the peer."""
+        if target == DIRECT:
+            return self.direct(box.container, logs)
+        path = f"/v1/dockbox/ws/{box.id}" if target == DOCKBOX else f"/terminal/{box.container}"
+        return Address(("127.0.0.1", self.servers[target].port), path)
+
+    def direct(self, container: str, logs: bool = False) -> Address:
+        """dockerd's own WebSocket, over its Unix socket: no proxy is in between."""
+        query = f"stream=1&stdin=1&stdout=1&stderr=1&logs={int(logs)}"
+        path = f"/v1.41/containers/{container}/attach/ws?{query}"
+        return Address(self.engine.url.removeprefix("unix://"), path)
+
+    def wait(self, seconds: float) -> None:
+        """Let what was just closed be tidied up, so that it is not paid for by the next."""
+        time.sleep(seconds)
+
+    def folder(self, name: str) -> Path:
+        """An empty folder."""
+        made = self.run.folder / name
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        return made

@@ -1,0 +1,118 @@
+"""Rows about bytes: throughput, the CPU that they cost, and the echo of a keystroke."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median, quantiles
+
+from .client import Address
+from .report import DIRECT, Aim, Row
+from .rig import SERVERS, TARGETS, Box, Rig
+from .servers import cpu
+from .shell import Shell
+
+LINE = b"a line as a compiler or a test run may print it, again and again, for a long time\r\n"
+FLOODS = 4
+WARM_UP = 20  # keystrokes that do not count
+
+
+def throughput(rig: Rig, box: Box, rounds: int, size: int) -> list[Row]:
+    """``size`` bytes of a file through the terminal, and the worker's CPU for it.
+
+    Docker's log takes each line by itself, which with short lines costs more than all the rest:
+    only bytes without line breaks show what a proxy can do.
+    """
+    used = Row("server CPU for 100 MB", "s")
+    rows = [used]
+    for name, content in (("throughput", b"x"), ("throughput of short lines", LINE)):
+        (box.files / "content").write_bytes((content * (size // len(content) + 1))[:size])
+        row = Row(name, "MB/s", DIRECT, Aim("ratio", "≥", 0.9))
+        rows.insert(-1, row)
+        for _ in range(rounds):
+            for target in TARGETS:
+                seconds, busy = _transfer(rig, target, box, size)
+                row.add(target, size / 1e6 / seconds)
+                if target in SERVERS and content != LINE:
+                    used.add(target, busy * 1e8 / size)
+    return rows
+
+
+def _transfer(rig: Rig, target: str, box: Box, size: int) -> tuple[float, float]:
+    """Seconds for the file's content to come, and those that the worker, if any, computed."""
+    shell = Shell.settled(rig.address(target, box))
+    worker = rig.worker(target) if target in SERVERS else None
+    before = cpu(worker) if worker else 0.0
+    rest = shell.run("cat /app/content")
+    start = time.perf_counter()
+    shell.skip(size - len(rest))
+    seconds = time.perf_counter() - start
+    busy = cpu(worker) - before if worker else 0.0
+    shell.interrupt()
+    shell.close()
+    rig.wait(0.2)
+    return seconds, busy
+
+
+def echo(rig: Rig, boxes: list[Box], rounds: int, keys: int) -> list[Row]:
+    """The way of a keystroke to ``cat`` and back: alone, and while four other boxes stream."""
+    rows = {
+        (busy, which): Row(f"echo {which} {'while four others stream' if busy else 'idle'}",
+                           "ms", DIRECT)
+        for busy in (False, True) for which in ("p50", "p99")
+    }  # fmt: skip
+    rows[False, "p50"].aim = Aim("difference", "≤", 0.2)
+    for busy in (False, True):
+        for _ in range(rounds):
+            for target in TARGETS:
+                others = [rig.address(target, box) for box in boxes[1 : 1 + FLOODS * busy]]
+                with flooding(others):
+                    times = _keystrokes(rig.address(target, boxes[0]), keys)
+                rows[busy, "p50"].add(target, median(times) * 1000)
+                rows[busy, "p99"].add(target, quantiles(times, n=100)[98] * 1000)
+                rig.wait(0.2)
+    return list(rows.values())
+
+
+def _keystrokes(address: Address, keys: int) -> list[float]:
+    shell = Shell.settled(address)
+    shell.run("cat")
+    times = []
+    for _ in range(WARM_UP + keys):
+        start = time.perf_counter()
+        shell.send(b"x")
+        shell.read()
+        times.append(time.perf_counter() - start)
+    shell.interrupt()
+    shell.close()
+    return times[WARM_UP:]
+
+
+@contextmanager
+def flooding(addresses: list[Address]) -> Iterator[None]:
+    """Each address streams to a client of its own."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.flood", json.dumps(server), path],
+            stdout=subprocess.PIPE,
+        )
+        for server, path in addresses
+    ]
+    try:
+        for process in processes:
+            assert process.stdout
+            if process.stdout.readline() != b"flowing\n":
+                raise RuntimeError("a box does not stream")
+        yield
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait(30)
+            assert process.stdout
+            process.stdout.close()

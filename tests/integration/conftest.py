@@ -1,0 +1,179 @@
+"""Fixtures of the integration tests: everything is real, and of the tests' own.
+
+``engine``, ``postgres`` and ``registry`` live as long as the session, ``site``, ``database`` and
+servers as long as a test.  After each test the engine is empty again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pytest
+from docker.errors import DockerException
+
+from ..support import images
+from ..support.engine import Engine
+from ..support.postgres import Postgres
+from ..support.processes import Missing
+from ..support.registry import Registry
+from ..support.run import ROOT, Run
+from ..support.server import Server
+from ..support.site import Site
+
+ENGINE = pytest.StashKey[Engine]()  # in the config, once it runs
+SERVERS = pytest.StashKey[list[Server]]()  # in the test that made them
+Started = TypeVar("Started", Engine, Postgres, Registry)
+
+
+class MakeServer(Protocol):
+    def __call__(self, start: bool = True, **settings: object) -> Server: ...
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.docker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # the hook's result passes through
+    report = yield
+    if report.failed:  # type: ignore[attr-defined]
+        for server in item.stash.get(SERVERS, []):
+            log = "\n".join(server.log().splitlines()[-200:])
+            report.sections.append((f"server at {server.url}", log))  # type: ignore[attr-defined]
+        engine = item.config.stash.get(ENGINE, None)
+        if engine:
+            state = f"{_state(engine)}\n\ndockerd:\n{engine.log()}"
+            report.sections.append(("engine", state))  # type: ignore[attr-defined]
+    return report
+
+
+def _state(engine: Engine) -> str:
+    try:
+        return engine.state()
+    except (DockerException, OSError) as error:
+        return f"does not answer: {error}"
+
+
+def _start(service: Started) -> Started:
+    try:
+        service.start()
+    except Missing as missing:
+        pytest.fail(str(missing), pytrace=False)
+    return service
+
+
+@pytest.fixture(scope="session")
+def run() -> Iterator[Run]:
+    """The folder of this session's services; ends whatever they leave."""
+    run = Run()
+    yield run
+    run.close()
+
+
+@pytest.fixture(scope="session")
+def engine(run: Run, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A Docker engine that has the images of ``tests/support/images.py``."""
+    engine = _start(Engine(run))
+    try:
+        engine.import_images()
+    except Missing as missing:
+        pytest.fail(str(missing), pytrace=False)
+    request.config.stash[ENGINE] = engine
+    yield engine
+    del request.config.stash[ENGINE]
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(run: Run) -> Iterator[Postgres]:
+    postgres = _start(Postgres(run))
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(run: Run) -> Iterator[Registry]:
+    registry = _start(Registry(run))
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture(autouse=True)
+def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No container, no pulled image and no server outlives its test."""
+    yield
+    engine = request.config.stash.get(ENGINE, None)
+    if engine:
+        engine.clear()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Files, redirects and git repositories over HTTP on loopback."""
+    site = Site(tmp_path / "site")
+    yield site
+    site.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """Settings of a fresh database: each test that asks runs on SQLite and on PostgreSQL."""
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        yield postgres.database()
+        return
+    name = f"test-{uuid.uuid4().hex}"
+    others = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_USER", "DATABASE_PASSWORD")
+    yield {"DATABASE_NAME": name, **dict.fromkeys(others, "")}
+    for file in (ROOT / "instance").glob(f"{name}.db*"):
+        file.unlink()
+
+
+@pytest.fixture
+def images_file(tmp_path: Path) -> Path:
+    file = tmp_path / "images.toml"
+    file.write_text(f'default = "{images.BASH}"\n\n[languages]\n')
+    return file
+
+
+@pytest.fixture
+def make_server(
+    request: pytest.FixtureRequest,
+    run: Run,
+    engine: Engine,
+    database: dict[str, str],
+    images_file: Path,
+    tmp_path: Path,
+) -> Iterator[MakeServer]:
+    """Starts servers that share a database, the engine and a mount, as a cluster's do."""
+    servers = request.node.stash.setdefault(SERVERS, [])
+
+    def make(start: bool = True, **settings: object) -> Server:
+        defaults: dict[str, object] = {
+            "web_concurrency": 2, "idle_timeout": 2, "stop_grace": 1,
+            "private_sources": "127.0.0.0/8", "images_file": images_file,
+            "allowed_images": "dockbox-test/*,127.0.0.1:*/*",
+        }  # fmt: skip
+        server = Server(run, tmp_path, engine.url, database, **{**defaults, **settings})
+        servers.append(server)
+        if start:
+            server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def server(make_server: Callable[[], Server]) -> Server:
+    """One server with two workers."""
+    return make_server()

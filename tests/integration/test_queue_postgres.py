@@ -1,0 +1,20 @@
+"""The deletion queue's tests, all of them, on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support.postgres import Postgres
+from ..unit.lifecycle.test_queue import *  # noqa: F403
+from ..unit.lifecycle.world import Database, connected
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def db(postgres: Postgres, tmp_path: Path) -> Iterator[Database]:
+    with connected(postgres.database(), tmp_path) as made:
+        yield made

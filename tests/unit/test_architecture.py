@@ -1,0 +1,133 @@
+"""The rules of the house, where a program can see them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from dockbox.blueprints import dockboxes, ops, terminal
+from dockbox.config import PARSERS
+
+from ..support.run import ROOT
+
+PACKAGE = ROOT / "dockbox"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts)
+DATABASE = {
+    "models", "migrations", "database", "lifecycle", "auth", "provision", "metrics", "services",
+    "cli", "blueprints",
+}  # fmt: skip
+
+
+def room(path: Path) -> str:
+    """The folder or module right below ``dockbox/`` that holds it."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of all modules imported, also inside functions and for types only."""
+    package = [*path.relative_to(ROOT).with_suffix("").parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            yield origin
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def importers(*wanted: str) -> set[str]:
+    """The rooms with a module that imports one of ``wanted`` or from inside it."""
+    return {
+        room(path)
+        for path in MODULES
+        for name in imports(path)
+        if any(name == module or name.startswith(f"{module}.") for module in wanted)
+    }
+
+
+def test_the_walk_finds_every_kind_of_import() -> None:
+    found = set(imports(PACKAGE / "lifecycle" / "queue.py"))
+    assert {"sqlalchemy", "dockbox.database", "dockbox.models.Dockbox"} <= found
+    assert "dockbox.blueprints" in set(imports(PACKAGE / "__init__.py"))
+    assert len(MODULES) > 40
+
+
+def test_flask_is_for_the_outside_only() -> None:
+    inner = {"sources", "environment", "runtime", "terminal", "lifecycle", "provision"}
+    assert not importers("flask", "flask_sock", "flask_sqlalchemy", "werkzeug") & inner
+
+
+def test_only_runtime_imports_docker() -> None:
+    assert importers("docker") == {"runtime"}
+
+
+def test_only_those_who_may_touch_the_database() -> None:
+    touching = importers(
+        "sqlalchemy", "flask_sqlalchemy", "alembic", "dockbox.database", "dockbox.models"
+    )
+    assert touching - {"__init__"} <= DATABASE
+
+
+def test_only_the_database_and_its_translation_know_psycopg2() -> None:
+    assert importers("psycopg2") <= {"greenlets", "database"}
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer"),
+    [
+        ("sources", "environment runtime terminal lifecycle provision blueprints models database"),
+        ("environment", "runtime terminal lifecycle provision blueprints models database"),
+        ("runtime", "environment terminal lifecycle provision blueprints models database"),
+        ("terminal", "sources environment runtime lifecycle provision blueprints models database"),
+        ("lifecycle", "environment blueprints services cli"),
+        ("models", "sources environment runtime terminal lifecycle provision blueprints services"),
+        ("config", "sources environment runtime terminal lifecycle provision blueprints models"),
+        ("errors", "config sources environment runtime terminal lifecycle provision blueprints"),
+    ],
+)
+def test_imports_go_one_way(inner: str, outer: str) -> None:
+    reached = {
+        name.split(".")[1]
+        for path in MODULES
+        if room(path) == inner
+        for name in imports(path)
+        if name.startswith("dockbox.")
+    }
+    assert not reached & set(outer.split())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_fits_in_the_head(path: Path) -> None:
+    lines = len(path.read_text().splitlines())
+    assert lines <= 250
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in PARSERS if not re.search(rf"`{name}`", text)] == []
+
+
+def routes() -> list[str]:
+    """Method and path of every route, as the contract spells them."""
+    app = Flask(__name__)
+    for blueprint in (ops.blueprint, dockboxes.blueprint):
+        app.register_blueprint(blueprint)
+    terminal.register(app)
+    return sorted(
+        f"{method} {re.sub(r'<[^>]*>', '<id>', rule.rule)}"
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint != "static"
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    )
+
+
+def test_every_route_is_in_the_reference() -> None:
+    assert len(routes()) >= 12
+    text = (ROOT / "docs" / "api.md").read_text()
+    assert [route for route in routes() if route not in text] == []
