@@ -1,0 +1,47 @@
+# `make` alone lists the targets.  Everything can be run again and again.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+.PHONY: help setup run test check bench format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.run ## install what running needs; Python packages into .venv
+	@scripts/need git git
+
+run: setup ## install what running needs, and start dockbox
+	@scripts/engine
+	exec .venv/bin/gunicorn -c deploy/gunicorn.conf.py wsgi:app
+
+test: .venv/.dev ## install what the tests need, and run them all
+	@scripts/need git git dockerd docker.io docker-registry docker-registry \
+	  busybox busybox-static bash-static bash-static initdb postgresql ip iproute2 iptables iptables
+	$(PY) -m pytest $(ARGS)
+
+check: .venv/.dev ## format, lint and types, changing nothing
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; fi
+
+format: .venv/.dev ## mend format and lint
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: .venv/.dev ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
+	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static
+	$(PY) -m tests.bench $(ARGS)
+
+clean: ## remove what was installed here, but no data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.run: requirements.txt
+	@scripts/venv requirements.txt
+	@touch $@
+
+.venv/.dev: requirements.txt requirements-dev.txt
+	@scripts/venv requirements-dev.txt
+	@touch .venv/.run $@
