@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import secrets
 import time
 import uuid
@@ -43,6 +42,7 @@ from .models import Dockbox, Installation
 from .runtime.base import ContainerSpec, Runtime
 from .sources import Limits, Policy, Progress, SourceURL, fetch
 from .sources.base import Deadline
+from .sources.files import share
 from .sources.hub import offload
 
 log = logging.getLogger(__name__)
@@ -245,23 +245,3 @@ class Provision:
                     progress=None,
                 )
             )  # fmt: skip
-
-
-def share(directory: Path, deadline: Deadline) -> None:
-    """Let the server's group and the container's root both change everything in a tree.
-
-    Folders pass their group on to what the container makes in them, whose shell has umask 002.
-    Links are not followed.
-    """
-    stack = [str(directory)]
-    while stack:
-        folder = stack.pop()
-        deadline.left()
-        os.chmod(folder, 0o2775)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    mode = entry.stat(follow_symlinks=False).st_mode & 0o777
-                    os.chmod(entry.path, mode | 0o664)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import BadSource, DockboxError, FetchFailed, StorageFailed
+from .base import Deadline
 from .hub import offload
 
 __all__ = ["inside", "measure", "offload", "remove", "storage_error"]
@@ -146,3 +147,23 @@ def storage_error(error: OSError) -> DockboxError:
     if error.errno in FULL:
         return StorageFailed()
     return FetchFailed("The source could not be written to disk.")
+
+
+def share(directory: Path, deadline: Deadline) -> None:
+    """Let the server's group and the container's root both change everything in a tree.
+
+    Folders pass their group on to what the container makes in them, whose shell has umask 002.
+    Links are not followed.
+    """
+    stack = [str(directory)]
+    while stack:
+        folder = stack.pop()
+        deadline.left()
+        os.chmod(folder, 0o2775)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    mode = entry.stat(follow_symlinks=False).st_mode & 0o777
+                    os.chmod(entry.path, mode | 0o664)

@@ -1,9 +1,8 @@
 """One client: what waits for it, and the only writer of its socket.
 
-What is written here is the reason that a terminal stays alive: ``offer`` never waits, so that
-one client cannot hold up another; what cannot go out at once goes into the outbox, and the
-session waits for outboxes with room.  A greenlet writes an outbox down and then ends: an idle
-client has none.
+``offer`` never waits, so that one client cannot hold up another: what cannot go out at once goes
+into the outbox, and the session waits for outboxes with room.  A greenlet writes an outbox down
+and then ends: an idle client has none.
 """
 
 from __future__ import annotations
@@ -44,7 +43,6 @@ class Client:
         self._paused = False
         self.closing = False
         self.closed: tuple[int, str] | None = None  # why it was closed by us
-        self.gone = Event()
         self._offered = self._taken = 0  # bytes since the start
         self._mark: tuple[float, int] | None = None
         self.heard = self.moved = self._pinged = time.monotonic()
@@ -119,7 +117,8 @@ class Client:
             self.drop()
         if now - self._pinged >= interval:
             self._pinged = now
-            self.ping()
+            if not self._control and not self.closing:
+                self._control_frame(frame(PING, b""))
 
     # --- input ----------------------------------------------------------------------------
 
@@ -144,14 +143,9 @@ class Client:
             self._deaf_since = None
             self.heard = time.monotonic()
 
-    def ping(self) -> None:
-        if not self._control and not self.closing:
-            self._control_frame(frame(PING, b""))
-
     def pong(self, payload: bytes) -> None:
-        if (
-            len(self._control) < 8 and not self.closing
-        ):  # a client that pings and does not read gets no more
+        """Answer a ping; one who pings and does not read gets a few answers and no more."""
+        if len(self._control) < 8 and not self.closing:
             self._control_frame(frame(PONG, payload))
 
     def close(self, code: int, reason: str = "") -> None:
@@ -169,17 +163,18 @@ class Client:
 
     def close_after(self, code: int, reason: str) -> None:
         """Close when what waits is out, or after ``LINGER``."""
-        end = time.monotonic() + LINGER
-        while (self._writing or self._outbox) and not self.closing and time.monotonic() < end:
-            gevent.sleep(0.02)
+        self._flush()
         self.close(code, reason)
 
     def finish(self) -> None:
-        """Wait, not for long, until what is being written is out; then end the connection."""
+        """End the connection when what is being written is out, or after ``LINGER``."""
+        self._flush()
+        self.drop()
+
+    def _flush(self) -> None:
         end = time.monotonic() + LINGER
         while self._writing and time.monotonic() < end:
             gevent.sleep(0.02)
-        self.drop()
 
     def drop(self) -> None:
         """End the connection without a word; wakes whoever reads from it."""
@@ -188,7 +183,6 @@ class Client:
         self.waiting = 0
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        self.gone.set()
         self.room()
         self._input_room.set()
 
@@ -215,8 +209,8 @@ class Client:
             self._write()
 
     def _write(self) -> None:
-        output = self._outbox and not self._paused
-        if not self._writing and (self._rest or self._control or output):
+        waits = self._rest or self._control or (self._outbox and not self._paused)
+        if waits and not self._writing:
             self._writing = True
             gevent.spawn(self._drain)
 
@@ -243,8 +237,7 @@ class Client:
         pieces, size = [], 0
         while self._outbox and size < FRAME:
             piece = self._outbox.popleft()
-            if size + len(piece) > FRAME:
-                fits = FRAME - size
+            if (fits := FRAME - size) < len(piece):
                 self._outbox.appendleft(piece[fits:])
                 piece = piece[:fits]
             pieces.append(piece)
