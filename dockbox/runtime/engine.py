@@ -31,15 +31,15 @@ CAPABILITIES = [
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
 ]  # fmt: skip
 
-# The shell that comes back after `exit`.  The traps keep the loop alive through Ctrl-C, and let
-# it end when a hang-up has ended the shell; not before all the rest has ended, whose time is the
-# grace, since nothing outlives the first process (here: init, and this one).  umask: the
-# server's group may change what is made.
+# The shell that comes back however it ends.  Job control (-m) takes the terminal back from one
+# that was killed, and stty its settings.  A hang-up ends the loop once it has ended the shell; not
+# before all the rest has ended, whose time is the grace, since nothing outlives the first process
+# (here: init, and this one).  umask: the server's group may change what is made.
 SHELL = """
 hangup() { while set -- /proc/[0-9]*; [ $# -gt 2 ]; do sleep .1 || sleep 1; done; exit; }
-trap hangup HUP; trap : INT QUIT; umask 002
+trap hangup HUP; trap : INT QUIT; umask 002; set -m
 if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi
-while :; do $shell || sleep .1 || sleep 1; done
+while :; do $shell; stty sane 2>/dev/null; sleep .1 || sleep 1; done
 """
 ENVIRONMENT = {
     "TERM": "xterm-256color",

@@ -108,8 +108,10 @@ def registry(run: Run) -> Iterator[Registry]:
 
 @pytest.fixture(autouse=True)
 def tidy(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No container, no pulled image and no server outlives its test."""
+    """No container, no pulled image, no terminal and no server outlives its test."""
     yield
+    for server in request.node.stash.get(SERVERS, []):
+        server.hang_up()
     engine = request.config.stash.get(ENGINE, None)
     if engine:
         engine.clear()

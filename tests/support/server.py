@@ -41,6 +41,7 @@ class Server:
             **{name.upper(): str(value) for name, value in settings.items()},
         }  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
+        self.terminals: list[Terminal] = []
 
     def start(self, timeout: float = 30) -> None:
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
@@ -118,6 +119,16 @@ class Server:
     def connect(
         self, key: str, query: str = "", headers: Sequence[str] = (), **options: Any
     ) -> Terminal:
-        """A terminal; ``query`` as in ``rows=40&cols=100``; ``options`` are ``Terminal``'s."""
+        """A terminal; ``query`` as in ``rows=40&cols=100``; ``options`` are ``Terminal``'s.
+
+        The test's end closes it.
+        """
         address = f"ws://127.0.0.1:{self.port}/v1/dockbox/ws/{key}"
-        return Terminal(f"{address}?{query}" if query else address, headers, **options)
+        terminal = Terminal(f"{address}?{query}" if query else address, headers, **options)
+        self.terminals.append(terminal)
+        return terminal
+
+    def hang_up(self) -> None:
+        """Close every terminal."""
+        while self.terminals:
+            self.terminals.pop().close()

@@ -63,6 +63,7 @@ class Terminal:
                 self.closed = Closed(code, data[2:].decode())
             elif kind in (websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_TEXT):
                 return bytes(data)
+        self.socket.shutdown()
         raise self.closed
 
     def read_until(self, marker: bytes, timeout: float = 10) -> bytes:

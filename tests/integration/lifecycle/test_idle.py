@@ -119,7 +119,8 @@ def test_an_orderly_end_leaves_the_queue_and_no_connections(
         assert [terminal.close_code()[0] for terminal in terminals] == [1001, 1001]
     assert rows.one("SELECT count(*) FROM connections") == 0
     assert rows.one("SELECT count(*) FROM workers") == 0
-    assert rows("SELECT state FROM dockboxes WHERE stops_at IS NOT NULL") == [("running",)]
+    queued = "SELECT state FROM dockboxes WHERE stops_at IS NOT NULL AND id = :id"
+    assert rows.one(queued, id=id) == "running"
     server.start()
     server.wait_state(id, "stopped")
 
