@@ -8,10 +8,13 @@ and then ends: an idle client has none.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
+from termios import TIOCOUTQ
 
 import gevent
 from gevent.event import Event
@@ -23,6 +26,10 @@ LOW_WATER = 64 * 1024  # and how few before it goes on: fewer, longer turns for 
 FRAME = 64 * 1024  # bytes of output in one frame at the most
 MOST_UNREAD = 1024 * 1024  # bytes of input that may wait for the shell, and one message more
 LINGER = 2.0  # seconds for a client to take its close frame
+# Bytes that the kernel may hold beyond what is on its way.  It would take megabytes, and say that
+# there is room only when a third of them is gone: a slow reader would look like one that stopped,
+# and what comes before the answer to a Ctrl-C would be as much longer.
+UNSENT = 128 * 1024
 
 
 class Client:
@@ -33,6 +40,8 @@ class Client:
 
     def __init__(self, sock: Socket, prefix: bytes = b"") -> None:
         self._sock = sock
+        with contextlib.suppress(OSError):  # a Unix socket has no such option
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
         self._prefix = prefix
         self.room: Callable[[], None] = lambda: None
         self._rest = memoryview(b"")  # of the frame that is being written
@@ -45,6 +54,7 @@ class Client:
         self.closed: tuple[int, str] | None = None  # why it was closed by us
         self._offered = self._taken = 0  # bytes since the start
         self._mark: tuple[float, int] | None = None
+        self._queued = 0  # bytes that the kernel held at the last look
         self.heard = self.moved = self._pinged = time.monotonic()
         self.unread = 0  # bytes of its input that the shell has not taken
         self._input_room = Event()
@@ -94,8 +104,20 @@ class Client:
         """
         if self.roomy or self._mark is None:
             return False
+        queued = self._in_kernel()
+        if queued < self._queued:
+            self.moved = time.monotonic()
+        self._queued = queued
         since = self._mark[0] if others else max(self._mark[0], self.moved)
         return time.monotonic() - since >= seconds
+
+    def _in_kernel(self) -> int:
+        """Bytes that are not sent, or not acknowledged; a very slow reader shows only here."""
+        try:
+            held: tuple[int] = struct.unpack("i", fcntl.ioctl(self._sock, TIOCOUTQ, bytes(4)))
+        except (OSError, ValueError):  # closed meanwhile
+            return 0
+        return held[0]
 
     def message(self, data: bytes) -> None:
         """A whole message of the protocol's own, ahead of the output that waits."""

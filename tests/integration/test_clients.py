@@ -1,0 +1,327 @@
+"""Several clients on one shell, and what the worst of them may do to the others."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ..support.engine import Engine
+from ..support.internals import on_two_workers, open_files, terminal_worker
+from ..support.rawmode import digest, raw, read_exactly
+from ..support.run import Run
+from ..support.server import Server
+from ..support.shared import new_box, shared_server
+from ..support.site import Site
+from ..support.terminal import Closed, Terminal
+from ..support.waiting import eventually
+from .conftest import SERVERS
+
+MB = 2**20
+STALL = 2  # seconds, STALL_TIMEOUT of the server here
+TOO_SLOW = (1013, "The output was not read. Connect again.")
+
+
+@pytest.fixture(scope="module")
+def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("clients")
+    yield from shared_server(run, engine, folder, stall_timeout=STALL, idle_timeout=600)
+
+
+@pytest.fixture
+def server(one: Server, request: pytest.FixtureRequest) -> Server:
+    request.node.stash[SERVERS] = [one]
+    return one
+
+
+@pytest.fixture
+def box(server: Server, site: Site) -> str:
+    return new_box(server, site)
+
+
+def deaf(server: Server, id: str) -> Terminal:
+    """A client whose system takes little, so that what it does not read fills up soon."""
+    return server.connect(id, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+
+
+def pattern(lines: int) -> tuple[str, bytes]:
+    """A command that prints numbered lines, and what it prints in raw mode."""
+    return f"seq {lines} | cat", b"".join(b"%d\n" % number for number in range(1, lines + 1))
+
+
+# --- together ---------------------------------------------------------------------------------
+
+
+def test_two_clients_see_the_same_and_both_may_type(server: Server, box: str) -> None:
+    with server.connect(box) as one, server.connect(box) as two:
+        assert one.run("answer=42; echo one") == "one\n"
+        assert two.run('echo "two [$answer]"') == "two [42]\n"
+        assert b"two [42]" in one.read_until(b"two [42]\r\n")
+        command, wanted = pattern(200_000)
+        with raw(one, command):
+            assert digest(read_exactly(one, len(wanted))) == digest(wanted)
+        two.read_until(b"\n199999\n200000\n", 60)
+        assert two.run("echo both") == "both\n"
+
+
+def test_clients_of_two_workers_share_the_shell(server: Server, box: str) -> None:
+    with on_two_workers(server, box) as (one, two):
+        one.run("answer=42")
+        assert two.run('echo "[$answer]"') == "[42]\n"
+        command, wanted = pattern(200_000)
+        with raw(two, command):
+            assert digest(read_exactly(two, len(wanted))) == digest(wanted)
+        one.read_until(b"\n199999\n200000\n", 60)
+
+
+# --- the recent output ------------------------------------------------------------------------
+
+
+def seen(terminal: Terminal, end: bytes) -> str:
+    """What a person sees of the output up to ``end``: without colours and line ends."""
+    output = terminal.read_until(end).decode(errors="replace")
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", output)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_newcomer_sees_the_recent_output_and_the_prompt(
+    server: Server, box: str, elsewhere: bool
+) -> None:
+    with server.connect(box, "rows=24&cols=80") as first:
+        first.run("PS1='[prompt]# '; echo earlier")
+        first.send(b"# unfini")
+        first.read_until(b"# unfini")
+        used = terminal_worker(server, first)
+        for _ in range(100):
+            newcomer = server.connect(box, "rows=24&cols=80")
+            if (terminal_worker(server, newcomer) != used) is elsewhere:
+                break
+            newcomer.close()
+        with newcomer:
+            shown = seen(newcomer, b"[prompt]# # unfini")
+            assert shown.count("\nearlier\n") == 1, shown
+            newcomer.send(b"shed\r")
+            newcomer.read_until(b"[prompt]# ")
+            assert newcomer.run("echo here") == "here\n"
+
+
+def test_a_replay_asks_the_newcomers_terminal_nothing(server: Server, box: str) -> None:
+    queries = r"\033[c\033[6n\033]11;?\007\033P+q544e\033\\\005"
+    with server.connect(box) as first:
+        first.send(f"printf 'a>{queries}<z\\n'\r".encode())
+        assert b"a>\x1b[c\x1b[6n\x1b]11;?\x07\x1bP+q544e\x1b\\\x05<z" in first.read_until(b"<z\r\n")
+        with server.connect(box) as newcomer:
+            newcomer.read_until(b"a><z\r\n")
+
+
+def test_a_newcomer_in_a_flood_sees_every_line_from_some_line_on(server: Server, box: str) -> None:
+    last = 400_000
+    with (
+        server.connect(box) as first,
+        raw(first, f"seq {last} | cat"),
+        ThreadPoolExecutor() as pool,
+    ):
+        first.read_until(b"\n10000\n")
+        newcomers = [server.connect(box) for _ in range(4)]
+        end = b"\n%d\n" % last
+        for whole in pool.map(lambda one: one.read_until(end, 60), (first, *newcomers)):
+            numbers = [int(line) for line in whole.split(b"\n")[1:-1] if line.isdigit()]
+            assert len(numbers) > 100 and numbers[-1] == last
+            start = numbers[0]
+            assert numbers == list(range(start, last + 1))
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+def test_the_recent_output_is_there_after_the_servers_restart(
+    make_server: Callable[..., Server], site: Site, how: str
+) -> None:
+    server = make_server(idle_timeout=60)
+    id = new_box(server, site)
+    with server.connect(id) as terminal:
+        terminal.run("echo before")
+        if how == "restart":
+            server.stop()
+            assert terminal.close_code()[0] == 1001
+        else:
+            server.kill()
+            assert terminal.close_code()[0] == 1006
+    server.start()
+    with server.connect(id, "rows=30&cols=90") as terminal:
+        assert seen(terminal, b"\nbefore\r\n").count("before\n") == 1
+        terminal.read_until(b"# ")
+        # for a moment another one, to have the prompt drawn
+        eventually(lambda: terminal.run("stty size") == "30 90\n", 10, "the right size")
+
+
+# --- slow, silent, gone -------------------------------------------------------------------------
+
+
+def test_who_stops_reading_is_dropped_and_the_other_gets_every_byte(
+    server: Server, box: str
+) -> None:
+    command, wanted = pattern(2_000_000)
+    stalled = deaf(server, box)
+    with server.connect(box) as reader:
+        with raw(reader, command):
+            assert digest(read_exactly(reader, len(wanted))) == digest(wanted)
+        assert stalled.close_code(20) == TOO_SLOW or stalled.closed.code == 1006
+        assert reader.run("echo on") == "on\n"
+        eventually(lambda: server.box(box)["connections"] == 1, 10, "one connection")
+        with server.connect(box) as again:  # what it did not read is replayed
+            again.read_until(b"\n1999999\n2000000\n")
+
+
+def test_alone_too_who_stops_reading_does_not_stop_the_shell(server: Server, box: str) -> None:
+    stalled = deaf(server, box)
+    stalled.send(b"stty -echo; seq 1000000; touch en''ded\r")
+    eventually(lambda: (server.mount / box / "ended").exists(), 30, "the end of the command")
+    with contextlib.suppress(Closed):
+        stalled.close_code(20)
+    assert stalled.closed and stalled.closed.code in (1013, 1006)
+    assert server.post(f"/v1/dockbox/{box}/stop").json()["state"] == "stopped"
+
+
+def test_who_reads_slowly_and_alone_loses_nothing(server: Server, box: str) -> None:
+    command, wanted = pattern(700_000)
+    reader = deaf(server, box)
+    with reader, raw(reader, command):
+        began, have = time.monotonic(), b""
+        while time.monotonic() - began < 3 * STALL:
+            have += read_exactly(reader, 4000)
+            time.sleep(0.2)
+        assert len(have) < len(wanted) / 2  # it was slow
+        have += read_exactly(reader, len(wanted) - len(have))
+        assert digest(have) == digest(wanted)
+
+
+def test_a_stop_does_not_wait_for_who_does_not_read(server: Server, box: str) -> None:
+    stalled = deaf(server, box)
+    stalled.send(b"yes\r")
+    eventually(lambda: server.box(box)["state"] == "running", 10, "a start")
+    stalled.receive(10)
+    began = time.monotonic()
+    assert server.post(f"/v1/dockbox/{box}/stop").json()["state"] == "stopped"
+    assert time.monotonic() - began < 15  # not for ever
+
+
+def test_ctrl_c_works_while_output_piles_up(server: Server, box: str) -> None:
+    with server.connect(box) as terminal:
+        for _ in range(3):
+            terminal.send(b"yes\r")
+            terminal.read_until(b"y\r\ny\r\ny\r\n")
+            terminal.send(b"\x03")
+            after = terminal.read_until(b"^C", 20)
+            assert len(after) < 8 * MB  # of what was on its way
+            terminal.read_until(b"# ")
+        assert terminal.run("echo calm") == "calm\n"
+
+
+def test_clients_that_vanish_in_mid_output_harm_nobody(server: Server, box: str) -> None:
+    command, wanted = pattern(3_000_000)
+    with server.connect(box) as reader:
+        before = {pid: len(open_files(pid)) for pid in server.worker_pids()}
+        with raw(reader, command), ThreadPoolExecutor() as pool:
+            got = pool.submit(read_exactly, reader, len(wanted))
+            for number in range(50):
+                terminal = deaf(server, box)
+                for _ in range(number % 4):
+                    terminal.receive(10)
+                terminal.vanish()
+            assert not got.done()  # it was in mid output
+            assert digest(got.result()) == digest(wanted)
+        eventually(lambda: server.box(box)["connections"] == 1, 10, "one connection")
+        assert reader.run("echo on") == "on\n"
+        for pid, files in before.items():
+            # a worker may have attached to the container, and each has connections that are kept
+            eventually(lambda: len(open_files(pid)) <= files + 12, 20, "files closed")  # noqa: B023
+
+
+def memory(server: Server) -> int:
+    """Bytes of memory that the workers have."""
+    total = 0
+    for pid in server.worker_pids():
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        total += int(found[1]) * 1024 if found else 0
+    return total
+
+
+def test_clients_that_do_not_read_cost_a_bounded_memory(server: Server, box: str) -> None:
+    command, wanted = pattern(3_000_000)
+    with server.connect(box) as reader:
+        with raw(reader, "seq 300000 | cat"):
+            read_exactly(reader, 300_000 * 6)
+        before, most = memory(server), 0
+        stalled = [deaf(server, box) for _ in range(20)]
+        with raw(reader, command):
+            got = 0
+            while got < len(wanted):
+                got += len(read_exactly(reader, min(MB, len(wanted) - got)))
+                most = max(most, memory(server))
+        assert most - before < 40 * MB  # 20 outboxes of at most 0.5 MB, and a replay for each
+    for terminal in stalled:
+        terminal.vanish()
+
+
+def test_a_hundred_silent_clients_are_counted_and_harm_nobody(server: Server, box: str) -> None:
+    silent = [server.connect(box) for _ in range(100)]
+    eventually(lambda: server.box(box)["connections"] == 100, 30, "a hundred connections")
+    assert silent[50].run("echo hello", 20) == "hello\n"
+    for terminal in silent:
+        terminal.vanish()
+    eventually(lambda: server.box(box)["connections"] == 0, 30, "no connection")
+    assert server.box(box)["stops_at"]
+
+
+# --- hostile ------------------------------------------------------------------------------------
+
+FRAMES = {
+    "not masked": (b"\x82\x05hello", 1002),
+    "unknown opcode": (b"\x83\x80mask", 1002),
+    "reserved bits": (b"\xf2\x80mask", 1002),
+    "a continuation of nothing": (b"\x80\x80mask", 1002),
+    "a fragmented ping": (b"\x09\x80mask", 1002),
+    "a long ping": (b"\x89\xfe\x00\x80mask" + b"x" * 128, 1002),
+    "text that is not UTF-8": (b"\x81\x82\0\0\0\0\xff\xfe", 1007),
+    "a length of 2^63": (b"\x82\xff" + struct.pack("!Q", 2**63) + b"mask", 1002),
+    "a length of 2^62": (b"\x82\xff" + struct.pack("!Q", 2**62) + b"mask" + b"x" * 9 * MB, 1009),
+    "a close of one byte": (b"\x88\x81\0\0\0\0x", 1002),
+    "a close with code 1005": (b"\x88\x82\0\0\0\0" + struct.pack("!H", 1005), 1002),
+    "HTTP": (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1002),
+}
+
+
+def test_what_breaks_the_protocol_ends_its_sender_only(server: Server, box: str) -> None:
+    with server.connect(box) as other:
+        for name, (sent, code) in FRAMES.items():
+            terminal = server.connect(box)
+            with contextlib.suppress(OSError):  # closed before all of it was sent
+                terminal.socket.sock.sendall(sent)
+            found = terminal.close_code(20)[0]
+            assert found in (code, 1006), name
+        assert other.run("echo fine") == "fine\n"
+    assert "Traceback" not in server.log()
+
+
+def test_a_deleted_box_closes_its_terminals_with_1000(server: Server, box: str) -> None:
+    with on_two_workers(server, box) as terminals:
+        assert server.delete(f"/v1/dockbox/{box}").status_code == 204
+        for terminal in terminals:
+            assert terminal.close_code() == (1000, "The dockbox was deleted.")
+
+
+def test_who_only_pings_stays(server: Server, box: str) -> None:
+    with server.connect(box) as terminal:
+        terminal.read_until(b"# ")
+        for number in range(200):
+            terminal.socket.ping(f"ping {number}")
+        terminal.socket.settimeout(10)
+        answers = [terminal.socket.recv_data(control_frame=True) for _ in range(3)]
+        assert [opcode for opcode, _ in answers] == [0xA] * 3
+        assert terminal.run("echo alive") == "alive\n"
