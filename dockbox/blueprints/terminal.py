@@ -39,7 +39,7 @@ def prepare() -> None:
     """All that may be refused is refused here, before the upgrade, with an HTTP status."""
     g.box = lookup((request.view_args or {})["key"])
     rows, cols = request.args.get("rows"), request.args.get("cols")
-    g.size = protocol.size(rows, cols) if rows or cols else None
+    g.size = protocol.size_of_text(rows, cols) if rows or cols else None
     # permessage-deflate costs CPU for each byte and hundreds of kB for each connection
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 

@@ -44,16 +44,20 @@ Action = Input | Size | Flow | None
 
 
 def size(rows: Any, cols: Any) -> Size:
-    """A size from a request's or a message's values; raises ``BadRequest`` for nonsense."""
-    try:
-        found = Size(int(rows), int(cols))
-    except (TypeError, ValueError, OverflowError):
-        raise BadRequest("rows and cols must be whole numbers.") from None
-    if isinstance(rows, (bool, float)) or isinstance(cols, (bool, float)):
+    """A size from the numbers of a JSON message; raises ``BadRequest`` for nonsense."""
+    if type(rows) is not int or type(cols) is not int:  # a bool is an int, too
         raise BadRequest("rows and cols must be whole numbers.")
-    if not (1 <= found.rows <= MOST_CELLS and 1 <= found.cols <= MOST_CELLS):
+    if not (1 <= rows <= MOST_CELLS and 1 <= cols <= MOST_CELLS):
         raise BadRequest(f"rows and cols must be between 1 and {MOST_CELLS}.")
-    return found
+    return Size(rows, cols)
+
+
+def size_of_text(rows: str | None, cols: str | None) -> Size:
+    """A size from a URL's query; raises ``BadRequest`` for nonsense."""
+    try:
+        return size(int(rows or ""), int(cols or ""))
+    except ValueError:
+        raise BadRequest("rows and cols must be whole numbers.") from None
 
 
 class Raw:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockbox.errors import BadRequest
-from dockbox.terminal.protocol import Flow, Input, Raw, Size, Tty, choose, size
+from dockbox.terminal.protocol import Flow, Input, Raw, Size, Tty, choose, size, size_of_text
 from dockbox.terminal.websocket import Refused
 
 HELLO = b'{"AuthToken": "secret", "columns": 80, "rows": 24}'
@@ -58,7 +58,7 @@ def test_a_first_message_that_is_no_json_object_is_refused(message: bytes) -> No
 
 
 @pytest.mark.parametrize(
-    "value", [0, -1, 10**9, "x", None, True, 1.5, float("inf"), [], "9" * 5000, ""]
+    "value", [0, -1, 10**9, "24", None, True, 24.0, float("inf"), [], 10**400]
 )
 def test_nonsense_is_no_size(value: Any) -> None:
     with pytest.raises(BadRequest):
@@ -68,7 +68,12 @@ def test_nonsense_is_no_size(value: Any) -> None:
 
 
 def test_sizes_of_a_url_are_text() -> None:
-    assert size("24", "80") == Size(24, 80)
+    assert size_of_text("24", "80") == Size(24, 80)
+    for value in ("0", "-1", "999999999", "x", "1.5", "1e3", "", None, "9" * 5000):
+        with pytest.raises(BadRequest):
+            size_of_text(value, "80")
+        with pytest.raises(BadRequest):
+            size_of_text("24", value)
 
 
 @given(st.binary())
