@@ -57,9 +57,7 @@ def test_a_first_message_that_is_no_json_object_is_refused(message: bytes) -> No
     assert refused.value.args[0] == 1008
 
 
-@pytest.mark.parametrize(
-    "value", [0, -1, 10**9, "24", None, True, 24.0, float("inf"), [], 10**400]
-)
+@pytest.mark.parametrize("value", [0, -1, 10**9, "24", None, True, 24.0, float("inf"), [], 10**400])
 def test_nonsense_is_no_size(value: Any) -> None:
     with pytest.raises(BadRequest):
         size(value, 80)
