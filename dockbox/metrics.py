@@ -7,7 +7,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sqlalchemy import func, select
 
 from .database import clock, transaction
-from .lifecycle.queue import alive
+from .lifecycle.workers import alive
 from .models import Connection, Dockbox
 
 STATES = ("creating", "stopped", "running", "stopping", "failed")

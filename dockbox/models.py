@@ -79,7 +79,7 @@ class Worker(db.Model):  # type: ignore[name-defined,misc]
 
 
 class Connection(db.Model):  # type: ignore[name-defined,misc]
-    """A client in a dockbox's terminal, held by a worker."""
+    """A client in a dockbox's terminal, held by a worker, with the size that it has told."""
 
     __tablename__ = "connections"
 
@@ -88,6 +88,8 @@ class Connection(db.Model):  # type: ignore[name-defined,misc]
         ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
     )
     worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
+    rows: Mapped[int | None]
+    cols: Mapped[int | None]
 
 
 class Installation(db.Model):  # type: ignore[name-defined,misc]

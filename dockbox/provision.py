@@ -35,7 +35,7 @@ from .errors import (
     RuntimeUnavailable,
 )
 from .greenlets import Greenlets
-from .lifecycle import queue
+from .lifecycle import queue, workers
 from .lifecycle.control import Control
 from .lifecycle.watch import Watcher
 from .models import Dockbox, Installation
@@ -83,7 +83,7 @@ class Provision:
         """
         if order.image:
             self._images.choose(None, order.image, self._config.allowed_images)
-        queue.beat(self._worker)  # or, just back from an outage, others would take it for dead
+        workers.beat(self._worker)  # or, just back from an outage, others would take it for dead
         for _ in range(10):
             id = str(uuid.uuid4())
             self._control.hold(id)

@@ -13,11 +13,12 @@ from .database import transaction
 from .environment import Images
 from .errors import DatabaseUnavailable, DockboxError
 from .greenlets import Greenlets
-from .lifecycle import queue
+from .lifecycle import workers
 from .lifecycle.control import Control
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
 from .lifecycle.reaper import Reaper
+from .lifecycle.sizes import Sizes
 from .lifecycle.visit import Visits
 from .lifecycle.watch import Watcher
 from .models import Installation
@@ -44,16 +45,19 @@ class Services:
             config, self.runtime, self.images, self.control, self.watcher, greenlets, self.worker
         )
         opening = Opening(config, self.runtime, self.manager, greenlets)
-        self.visits = Visits(config, self.manager, opening, self.watcher, greenlets, self.worker)
+        sizes = Sizes(self.runtime.resize, greenlets)
+        self.visits = Visits(
+            config, self.manager, opening, sizes, self.watcher, greenlets, self.worker
+        )
         self._reaper = Reaper(
-            self.runtime, self.manager, self.control, self.provision, greenlets, self.worker
+            self.runtime, self.manager, self.control, sizes, self.provision, greenlets, self.worker
         )
 
     def start(self) -> None:
         """Take part: be in the database before the first client comes, then run the loops."""
         with self._app.app_context():
             try:
-                queue.beat(self.worker)
+                workers.beat(self.worker)
             except DatabaseUnavailable:
                 log.warning("the database cannot be reached; starting all the same")
         self._greenlets.spawn("reaper", self._reaper.run)
@@ -71,7 +75,7 @@ class Services:
         self._greenlets.end(1.0)
         with self._app.app_context():
             try:
-                queue.retire(self.worker)
+                workers.retire(self.worker)
             except DockboxError:
                 log.warning("the database cannot be reached; this worker's heartbeat will expire")
 

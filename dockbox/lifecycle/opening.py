@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+from functools import partial
 
 import gevent
 from sqlalchemy import update
@@ -15,8 +15,6 @@ from ..errors import (
     DatabaseUnavailable,
     DockboxError,
     NotFound,
-    NotRunning,
-    RuntimeFailed,
     RuntimeUnavailable,
 )
 from ..greenlets import Greenlets
@@ -28,9 +26,9 @@ from ..terminal.websocket import FAILED, NORMAL
 from . import queue
 from .lookup import find
 from .manager import ConnectionManager
+from .sizes import resize
 
 REDRAW_PATIENCE = 0.3  # seconds that a program has to draw because of its terminal's size
-SIZE_TRIES = 2.0  # seconds that a size is tried to be set, as just after a start it may not hold
 
 
 class Opening:
@@ -60,7 +58,7 @@ class Opening:
         stream = self._runtime.attach(container)
         try:
             session = self._session(stream, container)
-            session.settle()
+            session.settle(partial(self._runtime.recent, container), before == "running")
             self._runtime.start(container)
         except OSError:
             stream.close()
@@ -76,7 +74,7 @@ class Opening:
     def _redraw(self, id: str, container: str, session: Session, size: Size | None) -> None:
         """Docker's log lacks the unfinished last line, such as a prompt: have it drawn again."""
         if size:  # the right size follows when the client joins
-            self._resize(container, size.rows, size.cols + 1)
+            resize(self._runtime.resize, container, Size(size.rows, size.cols + 1))
         patience = REDRAW_PATIENCE if size else 0.0
         self._greenlets.spawn(f"redraw {id}", self._redraw_line, container, session, patience)
 
@@ -90,10 +88,7 @@ class Opening:
 
     def _session(self, stream: AttachStream, container: str) -> Session:
         config = self._config
-        return Session(
-            stream, config.scrollback_bytes, config.stall_timeout,
-            lambda rows, cols: self._resize(container, rows, cols),
-        )  # fmt: skip
+        return Session(stream, container, config.scrollback_bytes, config.stall_timeout)
 
     def _make(self, box: Dockbox) -> str:
         """The container anew, where it vanished behind our back; the files are still there."""
@@ -109,19 +104,6 @@ class Opening:
             self._runtime.remove(box.id)
             raise NotFound()
         return container
-
-    def _resize(self, container: str, rows: int, cols: int) -> None:
-        end = time.monotonic() + SIZE_TRIES
-        while True:
-            try:
-                self._runtime.resize(container, rows, cols)
-                return
-            except (NotRunning, RuntimeFailed):
-                if time.monotonic() > end:
-                    return
-            except DockboxError:
-                return  # the session's end will say what is wrong
-            gevent.sleep(0.05)
 
     # --- the end --------------------------------------------------------------------------
 

@@ -9,22 +9,20 @@ statement, but not for a subquery that had to wait; SQLite has one writer at a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Update, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..database import clock, transaction
-from ..models import Connection, Dockbox, Worker
+from ..models import Connection, Dockbox
+from ..terminal.protocol import Size
 
-# A worker is dead when it has not been heard of for this long (seconds); it beats every
-# HEARTBEAT, so that one beat may be lost and one may be late.
-HEARTBEAT, EXPIRY = 5.0, 15.0
 RETRY = 10.0  # seconds until a stop that failed is tried again
 
 
-def _rows(session: Session, statement: Update) -> int:
+def rows(session: Session, statement: Update) -> int:
     result = session.execute(statement)
     assert isinstance(result, CursorResult)
     return int(result.rowcount)
@@ -37,31 +35,27 @@ def _update(id: str, *states: str) -> Update:
     )
 
 
-def _occupied(id: Any) -> Any:
+def occupied(id: Any) -> Any:
     return exists().where(Connection.dockbox_id == id)
-
-
-def alive() -> Any:
-    """The ids of the workers that are not dead."""
-    return select(Worker.id).where(Worker.heartbeat > clock() - EXPIRY)
 
 
 # --- connections --------------------------------------------------------------------------
 
 
 def cancel(
-    id: str, connection: str, worker: str, states: Sequence[str] = ("running", "stopped")
-) -> str | None:
-    """Take the dockbox out of the queue for a new connection.
+    id: str, connection: str, worker: str, size: Size | None = None,
+    states: Sequence[str] = ("running", "stopped"),
+) -> str | None:  # fmt: skip
+    """Take the dockbox out of the queue for a new connection, whose client told ``size``.
 
     Returns which of ``states`` it was in; it is ``running`` now.  ``None``: nothing has changed.
     """
     with transaction() as session:
         for state in states:
-            if _rows(session, _update(id, state).values(state="running", stops_at=None)):
-                session.execute(
-                    insert(Connection).values(id=connection, dockbox_id=id, worker_id=worker)
-                )
+            if rows(session, _update(id, state).values(state="running", stops_at=None)):
+                values = {"id": connection, "dockbox_id": id, "worker_id": worker}
+                told = {"rows": size.rows, "cols": size.cols} if size else {}
+                session.execute(insert(Connection).values(**values, **told))
                 return state
     return None
 
@@ -71,15 +65,39 @@ def schedule(id: str, connection: str) -> None:
     with transaction() as session:
         session.execute(select(Dockbox.id).where(Dockbox.id == id).with_for_update())
         session.execute(delete(Connection).where(Connection.id == connection))
-        _queue_if_empty(session, id)
+        queue_if_empty(session, id)
 
 
-def _queue_if_empty(session: Session, id: str) -> None:
+def queue_if_empty(session: Session, id: str) -> None:
     session.execute(
         _update(id, "running")
-        .where(Dockbox.stops_at.is_(None), ~_occupied(id))
+        .where(Dockbox.stops_at.is_(None), ~occupied(id))
         .values(stops_at=clock() + Dockbox.idle_timeout)
     )
+
+
+def tell(sizes: Mapping[str, Size]) -> None:
+    """These connections, if they are there, have these sizes now."""
+    with transaction() as session:
+        for id, size in sizes.items():
+            row = update(Connection).where(Connection.id == id)
+            session.execute(row.values(rows=size.rows, cols=size.cols))
+
+
+def smallest(id: str) -> tuple[str, Size] | None:
+    """The container of a running dockbox, and the smallest rows and columns that its connections
+    have told, over all workers."""
+    size = func.min(Connection.rows), func.min(Connection.cols)
+    with transaction() as session:
+        found = session.execute(
+            select(Dockbox.container_id, *size)
+            .join(Connection, Connection.dockbox_id == Dockbox.id)
+            .where(Dockbox.id == id, Dockbox.state == "running", Connection.rows.is_not(None))
+            .group_by(Dockbox.container_id)
+        ).first()
+    if found is None or found[0] is None:
+        return None
+    return found[0], Size(int(found[1] or 0), int(found[2] or 0))
 
 
 def count(ids: Sequence[str]) -> dict[str, int]:
@@ -111,7 +129,7 @@ def claim(worker: str, most: int = 20) -> list[Dockbox]:
             return []
         claimed = session.scalars(
             update(Dockbox)
-            .where(Dockbox.id.in_(due), ~_occupied(Dockbox.id))
+            .where(Dockbox.id.in_(due), ~occupied(Dockbox.id))
             .values(state="stopping", owner=worker, stops_at=None)
             .returning(Dockbox)
         ).all()
@@ -126,14 +144,14 @@ def begin_stop(id: str, worker: str) -> bool:
     """Whether the running dockbox is now ours to stop, connections or not."""
     with transaction() as session:
         values = {"state": "stopping", "owner": worker, "stops_at": None}
-        return bool(_rows(session, _update(id, "running").values(**values)))
+        return bool(rows(session, _update(id, "running").values(**values)))
 
 
 def done(id: str, worker: str) -> bool:
     """The container that ``worker`` was stopping has stopped."""
     with transaction() as session:
         change = _update(id, "stopping").where(Dockbox.owner == worker)
-        return bool(_rows(session, change.values(state="stopped", owner=None, stops_at=None)))
+        return bool(rows(session, change.values(state="stopped", owner=None, stops_at=None)))
 
 
 def start_failed(id: str, connection: str) -> None:
@@ -141,7 +159,7 @@ def start_failed(id: str, connection: str) -> None:
     with transaction() as session:
         session.execute(select(Dockbox.id).where(Dockbox.id == id).with_for_update())
         session.execute(delete(Connection).where(Connection.id == connection))
-        change = _update(id, "running").where(~_occupied(id))
+        change = _update(id, "running").where(~occupied(id))
         session.execute(change.values(state="stopped", stops_at=None))
 
 
@@ -149,16 +167,16 @@ def found_running(id: str) -> bool:
     """The container of a stopped dockbox was found running: it is queued."""
     with transaction() as session:
         values = {"state": "running", "stops_at": clock() + Dockbox.idle_timeout}
-        return bool(_rows(session, _update(id, "stopped").values(**values)))
+        return bool(rows(session, _update(id, "stopped").values(**values)))
 
 
 def undo_stop(id: str, worker: str) -> None:
     """The stop failed: the dockbox runs on and, if nobody is connected, is due again soon."""
     with transaction() as session:
         change = _update(id, "stopping").where(Dockbox.owner == worker)
-        if _rows(session, change.values(state="running", owner=None, stops_at=None)):
+        if rows(session, change.values(state="running", owner=None, stops_at=None)):
             session.execute(
-                _update(id, "running").where(~_occupied(id)).values(stops_at=clock() + RETRY)
+                _update(id, "running").where(~occupied(id)).values(stops_at=clock() + RETRY)
             )
 
 
@@ -173,78 +191,4 @@ def release(id: str, worker: str) -> None:
 def container_ended(id: str) -> bool:
     """The container of a running dockbox was found ended."""
     with transaction() as session:
-        return bool(_rows(session, _update(id, "running").values(state="stopped", stops_at=None)))
-
-
-# --- workers ------------------------------------------------------------------------------
-
-
-def beat(worker: str) -> None:
-    """Say that ``worker`` lives, perhaps again, after it was taken for dead."""
-    with transaction() as session:
-        there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
-        if not _rows(session, there):
-            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
-
-
-def connections(worker: str) -> dict[str, str]:
-    """The connections that the database holds for ``worker``, and the dockbox of each."""
-    with transaction() as session:
-        rows = session.execute(
-            select(Connection.id, Connection.dockbox_id).where(Connection.worker_id == worker)
-        )
-        return {str(id): str(dockbox) for id, dockbox in rows}
-
-
-def prune() -> int:
-    """Forget dead workers and their connections; queue what nobody is connected to any more."""
-    with transaction() as session:
-        dead = session.scalars(
-            delete(Worker).where(Worker.heartbeat <= clock() - EXPIRY).returning(Worker.id)
-        ).all()
-        idle = session.scalars(
-            select(Dockbox.id)
-            .where(Dockbox.state == "running", Dockbox.stops_at.is_(None))
-            .where(Dockbox.deleted_at.is_(None), ~_occupied(Dockbox.id))
-            .with_for_update(skip_locked=True)
-        ).all()
-        for id in idle:
-            _queue_if_empty(session, id)
-    return len(dead)
-
-
-def retire(worker: str) -> None:
-    """A worker ends in good order: its connections are given up at once, not after ``EXPIRY``."""
-    with transaction() as session:
-        session.execute(delete(Connection).where(Connection.worker_id == worker))
-        session.execute(delete(Worker).where(Worker.id == worker))
-    prune()
-
-
-def adopt(worker: str, busy: Sequence[str], most: int = 20) -> list[Dockbox]:
-    """Take over what was left half done: by dead workers, or by live ones that could not go on.
-
-    That is creating, stopping and deleting; the dockboxes returned are owned by ``worker``,
-    which is working on ``busy`` already.
-    """
-    half_done = or_(Dockbox.deleted_at.is_not(None), Dockbox.state.in_(("creating", "stopping")))
-    with transaction() as session:
-        left = session.scalars(
-            select(Dockbox.id)
-            .where(
-                or_(
-                    and_(Dockbox.owner.is_not(None), Dockbox.owner.not_in(alive())),
-                    and_(Dockbox.owner.is_(None), half_done),
-                    and_(Dockbox.owner == worker, Dockbox.id.not_in(busy)),
-                )
-            )
-            .limit(most)
-            .with_for_update(skip_locked=True)
-        ).all()
-        if not left:
-            return []
-        return list(
-            session.scalars(
-                update(Dockbox).where(Dockbox.id.in_(left)).values(owner=worker).returning(Dockbox)
-            ).all()
-        )
+        return bool(rows(session, _update(id, "running").values(state="stopped", stops_at=None)))

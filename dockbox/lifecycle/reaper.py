@@ -17,9 +17,10 @@ from ..greenlets import Greenlets
 from ..models import Dockbox, Installation
 from ..provision import INTERRUPTED, Provision
 from ..runtime.base import Runtime
-from . import queue
+from . import queue, workers
 from .control import Control
 from .manager import ConnectionManager
+from .sizes import Sizes
 
 log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at the queue
@@ -32,10 +33,11 @@ class Reaper:
 
     def __init__(
         self, runtime: Runtime, manager: ConnectionManager, control: Control,
-        provision: Provision, greenlets: Greenlets, worker: str,
+        sizes: Sizes, provision: Provision, greenlets: Greenlets, worker: str,
     ) -> None:  # fmt: skip
         self._runtime, self._manager, self._control = runtime, manager, control
-        self._provision, self._greenlets, self._worker = provision, greenlets, worker
+        self._sizes, self._provision = sizes, provision
+        self._greenlets, self._worker = greenlets, worker
         self._reconciling: gevent.Greenlet | None = None
 
     def run(self) -> None:
@@ -43,7 +45,7 @@ class Reaper:
         slow = 0.0
         while True:
             try:
-                if time.monotonic() - slow >= queue.HEARTBEAT:
+                if time.monotonic() - slow >= workers.HEARTBEAT:
                     slow = time.monotonic()
                     self._beat()
                 self._tick()
@@ -61,10 +63,11 @@ class Reaper:
             self._work("stop", box, self._control.finish_stop)
 
     def _beat(self) -> None:
-        queue.beat(self._worker)
+        workers.beat(self._worker)
         self._compare_connections()
-        queue.prune()
-        for box in queue.adopt(self._worker, self._control.busy()):
+        for id in workers.prune():
+            self._sizes.fit(id)
+        for box in workers.adopt(self._worker, self._control.busy()):
             log.info("finishing what was left half done: %s, %s", box.id, box.state)
             self._work("finish", box, self._finish(box))
         if not self._reconciling:  # beside this loop: an engine that hangs must not stop the beat
@@ -75,14 +78,15 @@ class Reaper:
 
         The database is read first: what it has and is not here after that is a client that left.
         """
-        written = queue.connections(self._worker)
+        written = workers.connections(self._worker)
         here, counted = self._manager.here(), self._manager.counted()
         for connection in written.keys() - here.keys():
             queue.schedule(written[connection], connection)
         for connection in counted.keys() - written.keys():
             with contextlib.suppress(IntegrityError):  # it came in between
                 # where the container was stopped meanwhile, the client is about to be told
-                queue.cancel(counted[connection], connection, self._worker, ["running"])
+                size = self._sizes.of(connection)
+                queue.cancel(counted[connection], connection, self._worker, size, ["running"])
 
     def _finish(self, box: Dockbox) -> Callable[[str], None]:
         if box.deleted_at is not None:

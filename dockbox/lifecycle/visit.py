@@ -26,10 +26,11 @@ from ..terminal.websocket import (
     Refused,
     Socket,
 )
-from . import queue
+from . import queue, workers
 from .lookup import Snapshot, find
 from .manager import ConnectionManager
 from .opening import Opening
+from .sizes import Sizes
 from .watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -60,10 +61,11 @@ class Visits:
 
     def __init__(
         self, config: Config, manager: ConnectionManager, opening: Opening,
-        watcher: Watcher, greenlets: Greenlets, worker: str,
+        sizes: Sizes, watcher: Watcher, greenlets: Greenlets, worker: str,
     ) -> None:  # fmt: skip
         self._config, self._manager, self._opening = config, manager, opening
-        self._watcher, self._greenlets, self._worker = watcher, greenlets, worker
+        self._sizes, self._watcher = sizes, watcher
+        self._greenlets, self._worker = greenlets, worker
         self._closing = False
 
     def serve(
@@ -88,7 +90,7 @@ class Visits:
             if visit.arrival:
                 visit.arrival.kill()
             self._depart(visit)
-            client.finish()
+            client.wait_and_drop()
 
     @property
     def closing(self) -> bool:
@@ -130,7 +132,7 @@ class Visits:
         elif isinstance(action, Size):
             visit.size = action
             if visit.session:
-                visit.session.size(client, action.rows, action.cols)
+                self._sizes.tell(visit.id, visit.session.container, visit.connection, action)
         elif isinstance(action, Flow):
             client.resume() if action.on else client.pause()
 
@@ -170,7 +172,7 @@ class Visits:
                 visit.client.offer(_progress_text(box))
             elif box["state"] == "failed":
                 visit.client.offer(f"\r\x1b[K{box['error']}\r\n".encode())
-                visit.client.close_after(FAILED, str(box["error"]))
+                visit.client.close_after_output(FAILED, str(box["error"]))
                 return
             elif self._join(visit):
                 return
@@ -196,22 +198,26 @@ class Visits:
             visit.counted = False
         raise DockboxError("The container ended again and again.")
 
-    @staticmethod
-    def _settle_in(visit: Visit, session: Session) -> None:
+    def _settle_in(self, visit: Visit, session: Session) -> None:
         visit.session = session
         for data in visit.early:
             session.type(visit.client, data)
         visit.early.clear()
-        if visit.size:
-            session.size(visit.client, visit.size.rows, visit.size.cols)
+        if visit.size and visit.size == self._sizes.of(visit.connection):
+            self._sizes.fit(visit.id)
+        elif visit.size:  # told after the connection was counted
+            self._sizes.tell(visit.id, session.container, visit.connection, visit.size)
 
     def _count(self, visit: Visit) -> str | None:
         visit.counted = True
+        size = visit.size
+        if size:
+            self._sizes.note(visit.connection, size)
         try:
-            before = queue.cancel(visit.id, visit.connection, self._worker)
+            before = queue.cancel(visit.id, visit.connection, self._worker, size)
         except IntegrityError:  # this worker was taken for dead: say that it lives
-            queue.beat(self._worker)
-            before = queue.cancel(visit.id, visit.connection, self._worker)
+            workers.beat(self._worker)
+            before = queue.cancel(visit.id, visit.connection, self._worker, size)
         visit.counted = before is not None
         if before:
             self._manager.count(visit.connection)
@@ -228,6 +234,8 @@ class Visits:
         if visit.counted:
             with contextlib.suppress(DatabaseUnavailable):  # the next heartbeat sees to it
                 queue.schedule(visit.id, visit.connection)
+        if self._sizes.forget(visit.connection):
+            self._sizes.fit(visit.id)
 
 
 def _progress_text(box: Snapshot) -> bytes:

@@ -83,7 +83,13 @@ class Runtime(Protocol):
         """Remove the container of this dockbox, running or not; fine when there is none."""
 
     def attach(self, container: str) -> AttachStream:
-        """Connect to its terminal; the stream starts with its recent output."""
+        """Connect to its terminal; the stream has what is printed from now on."""
+
+    def recent(self, container: str) -> bytes:
+        """What its terminal has printed lately, in whole lines.
+
+        It may be a moment behind, and lacks the last line until that is ended.
+        """
 
     def resize(self, container: str, rows: int, cols: int) -> None:
         """Set the size of its terminal."""

@@ -24,6 +24,9 @@ from .translate import translated
 
 INSTALLATION, DOCKBOX = "dockbox.installation", "dockbox.id"
 CALL_TIMEOUT = 60  # seconds that one call to the engine may take
+# Bytes of a short line.  Docker's log (``local``) needs about 30 more for each; and asked for so
+# many lines, an engine with a log of long ones does not read all of it.
+LINE = 16
 
 # What builds, `apt-get install` and `su` need of Docker's default set; not NET_RAW (ping works
 # without, by net.ipv4.ping_group_range), MKNOD, SETFCAP, SETPCAP, SYS_CHROOT, AUDIT_WRITE.
@@ -121,7 +124,7 @@ class Engine:
 
     def _host_config(self, api: APIClient, mount: Path) -> Any:
         config = self._config
-        log = {"max-size": str(max(config.scrollback_bytes, 65536)), "max-file": "2"}
+        log = {"max-size": str(max(2 * config.scrollback_bytes, 65536)), "max-file": "2"}
         return api.create_host_config(
             mounts=[Mount("/app", str(mount), type="bind")],
             init=True,
@@ -157,7 +160,7 @@ class Engine:
 
     def attach(self, container: str) -> HijackedStream:
         params = {
-            "stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 1,
+            "stdin": 1, "stdout": 1, "stderr": 1, "stream": 1,
             "detachKeys": DETACH_KEYS.encode("latin-1"),
         }  # fmt: skip
         with self._call() as api:
@@ -167,6 +170,16 @@ class Engine:
                 headers={"Connection": "Upgrade", "Upgrade": "tcp"}, timeout=CALL_TIMEOUT,
             )  # fmt: skip
             return HijackedStream(api._get_raw_response_socket(answer), answer)
+
+    def recent(self, container: str) -> bytes:
+        params = {"stdout": 1, "stderr": 1, "tail": self._config.scrollback_bytes // LINE}
+        with self._call() as api:
+            # by hand what logs does, which would inspect the container before
+            answer = api.get(
+                api._url("/containers/{0}/logs", container), params=params, timeout=CALL_TIMEOUT
+            )
+            api._raise_for_status(answer)
+            return bytes(answer.content)
 
     def resize(self, container: str, rows: int, cols: int) -> None:
         with self._call() as api:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -10,9 +11,11 @@ import gevent
 from gevent.event import Event
 
 from .client import Client
-from .scrollback import Scrollback, replayable
+from .scrollback import Scrollback, replayable, stitched
 from .websocket import TOO_SLOW
 
+QUIET = 0.015  # seconds without output after which the terminal is quiet
+CATCH_UP = 2.0  # seconds that Docker's log may be behind before it is given up
 BURST = 4096  # bytes at once that make a flood
 PIECE = 32 * 1024  # bytes of input between two looks at how far it is
 
@@ -35,28 +38,22 @@ class Session:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        scrollback: int,
-        stall_timeout: float,
-        resize: Callable[[int, int], None],
+        self, stream: Stream, container: str, scrollback: int, stall_timeout: float
     ) -> None:
         self._stream = stream
+        self.container = container
         self._stall_timeout = stall_timeout
+        self._most_replay = scrollback
         self._scrollback = Scrollback(scrollback)
         self._clients: list[Client] = []
         self._room = Event()
         self._input: deque[tuple[Client, memoryview]] = deque()
         self._typing = False
-        self._resize = resize
-        self._sizes: dict[Client, tuple[int, int]] = {}
-        self._size: tuple[int, int] | None = None
-        self._sizing = False
         self.heard = False  # whether anything has come, what Docker's log replays aside
         self.ended = Event()
 
     def __repr__(self) -> str:
-        return f"<Session clients={self._clients} size={self._size} ended={self.ended.is_set()}>"
+        return f"<Session {self.container} {self._clients} ended={self.ended.is_set()}>"
 
     @property
     def empty(self) -> bool:
@@ -79,12 +76,10 @@ class Session:
         return True
 
     def leave(self, client: Client) -> None:
-        """Forget ``client``; the terminal's size is that of those who stay."""
+        """Forget ``client``."""
         if client in self._clients:
             self._clients.remove(client)
         self._room.set()
-        if self._sizes.pop(client, None):
-            self._apply_size()
 
     def close(self, code: int, reason: str) -> None:
         """Close every client, and the stream with them."""
@@ -132,36 +127,31 @@ class Session:
                 client.took(len(data))
             self._input.clear()
 
-    # --- size -----------------------------------------------------------------------------
-
-    def size(self, client: Client, rows: int, cols: int) -> None:
-        """``client`` has this many rows and columns; the terminal fits the smallest."""
-        self._sizes[client] = (rows, cols)
-        self._apply_size()
-
-    def _apply_size(self) -> None:
-        # The last size told wins: whoever comes while one is being set leaves it to that one.
-        if self._sizing:
-            return
-        self._sizing = True
-        try:
-            while self._sizes and not self.ended.is_set():
-                rows = min(size[0] for size in self._sizes.values())
-                cols = min(size[1] for size in self._sizes.values())
-                if (rows, cols) == self._size:
-                    return
-                self._resize(rows, cols)
-                self._size = (rows, cols)
-        finally:
-            self._sizing = False
-
     # --- pump -----------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Take what Docker's log replays, before the first client joins."""
-        data = self._stream.settle(0.015, 0.3, 4 * 2**20)
-        if data:
-            self._scrollback.append(replayable(data, cut=False))
+    def settle(self, recent: Callable[[], bytes], running: bool) -> None:
+        """Take what was printed before the stream began, before the first client joins.
+
+        ``recent`` is Docker's log, which may be a megabyte behind a ``running`` container.  It has
+        caught up when it goes over into what the stream has brought, or does not grow any more.
+        A stream that has brought more than the scrollback holds needs no log.
+        """
+        end, live, before = time.monotonic() + CATCH_UP, b"", None
+        while True:
+            live += self._stream.settle(QUIET, 4 * QUIET, self._most_replay)
+            if cut := len(live) >= self._most_replay:
+                whole: bytes | None = live
+                break
+            log = recent()
+            whole = stitched(log, live)
+            if whole is not None and (b"\n" in live or log == before or not running):
+                break
+            if time.monotonic() > end:
+                whole = log + live if whole is None else whole
+                break
+            before = log
+        if whole:
+            self._scrollback.append(replayable(whole, cut))
 
     def pump(self) -> None:
         """Run until the stream ends; then ``ended`` is set and the stream closed."""

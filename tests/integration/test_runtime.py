@@ -55,7 +55,7 @@ def test_a_container_has_its_limits(server: Server, engine: Engine, site: Site) 
     assert not host["Privileged"]
     assert host["LogConfig"] == {
         "Type": "local",
-        "Config": {"max-size": str(128 * 1024), "max-file": "2", "compress": "false"},
+        "Config": {"max-size": str(256 * 1024), "max-file": "2", "compress": "false"},
     }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ..support.engine import Engine
+from ..support.internals import connect_elsewhere
 from ..support.rawmode import digest
 from ..support.run import Run
 from ..support.server import Server
@@ -23,9 +24,7 @@ STALL = 2  # seconds, STALL_TIMEOUT of the server here
 @pytest.fixture(scope="module")
 def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("tty")
-    # one worker, since each compares the sizes of its own clients
-    settings = {"stall_timeout": STALL, "idle_timeout": 600, "web_concurrency": 1}
-    yield from shared_server(run, engine, folder, **settings)
+    yield from shared_server(run, engine, folder, stall_timeout=STALL, idle_timeout=600)
 
 
 @pytest.fixture
@@ -147,7 +146,8 @@ def test_the_terminal_fits_the_smallest_of_those_that_told_a_size(server: Server
     has_size(large.terminal, "60 200")
     with server.connect(box) as silent:
         has_size(silent, "60 200")
-        low, narrow = server.connect(box, "rows=20&cols=300"), Tty(server, box, hello(90, 40))
+        low = connect_elsewhere(server, box, large.terminal, "rows=20&cols=300")
+        narrow = Tty(server, box, hello(90, 40))
         has_size(silent, "20 40")
         low.close()
         has_size(silent, "60 40")

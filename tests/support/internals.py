@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +89,21 @@ def terminal_worker(server: Server, terminal: Terminal) -> int:
 @contextmanager
 def on_two_workers(server: Server, id: str) -> Iterator[tuple[Terminal, Terminal]]:
     """Two terminals of a dockbox, each at another worker."""
-    with ExitStack() as stack:
-        first = stack.enter_context(server.connect(id))
-        used = terminal_worker(server, first)
-        for _ in range(200):
-            second = stack.enter_context(server.connect(id))
-            if terminal_worker(server, second) != used:
-                # those in between have left when the two are counted
-                eventually(lambda: server.box(id)["connections"] == 2, 10, "two connections")
-                yield first, second
-                return
-            second.close()
-        raise AssertionError("one worker got all 200 connections")
+    with server.connect(id) as first, connect_elsewhere(server, id, first) as second:
+        # those in between have left when the two are counted
+        eventually(lambda: server.box(id)["connections"] == 2, 10, "two connections")
+        yield first, second
+
+
+def connect_elsewhere(server: Server, id: str, than: Terminal, query: str = "") -> Terminal:
+    """A terminal at another worker ``than`` that one's."""
+    used = terminal_worker(server, than)
+    for _ in range(200):
+        terminal = server.connect(id, query)
+        if terminal_worker(server, terminal) != used:
+            return terminal
+        terminal.close()
+    raise AssertionError("one worker got all 200 connections")
 
 
 def every_worker_says(server: Server, path: str) -> dict[int, Any]:

@@ -47,7 +47,7 @@ class Opener:
         assert self.go.wait(5)
         if self.error:
             raise self.error
-        return Session(FakeStream(), 1000, 10, lambda rows, cols: None)
+        return Session(FakeStream(), "container", 1000, 10)
 
 
 def test_connections_are_held_by_dockbox(manager: ConnectionManager) -> None:
@@ -136,7 +136,7 @@ def test_a_session_that_nobody_waits_for_any_more_is_closed(manager: ConnectionM
     made: list[Session] = []
 
     def open() -> Session:
-        made.append(Session(stream, 1000, 10, lambda rows, cols: None))
+        made.append(Session(stream, "container", 1000, 10))
         assert opener.go.wait(5)
         return made[0]
 

@@ -10,7 +10,8 @@ from functools import partial
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from dockbox.lifecycle import queue
+from dockbox.lifecycle import queue, workers
+from dockbox.terminal.protocol import Size
 
 from .world import Database
 
@@ -83,7 +84,7 @@ def test_connections_are_counted_for_each_box(db: Database) -> None:
     held = {db.connection(box, worker): box for box in (one, two, two)}
     db.connection(one, db.worker())
     assert queue.count([one, two, none]) == {one: 2, two: 2}
-    assert queue.connections(worker) == held
+    assert workers.connections(worker) == held
 
 
 # --- stopping -----------------------------------------------------------------------------
@@ -112,11 +113,11 @@ def test_what_is_due_by_mistake_is_not_stopped_under_a_client(db: Database) -> N
 
 def test_several_claim_at_once_and_each_box_goes_to_one(db: Database) -> None:
     boxes = {db.box(stops_at=1.0) for _ in range(20)}
-    workers = [db.worker() for _ in range(4)]
-    found = db.at_once([partial(queue.claim, worker) for worker in workers])
+    several = [db.worker() for _ in range(4)]
+    found = db.at_once([partial(queue.claim, worker) for worker in several])
     claimed = [box.id for boxes in found for box in boxes]
     assert len(claimed) == len(set(claimed))
-    assert set(claimed) | {box.id for box in queue.claim(workers[0])} == boxes
+    assert set(claimed) | {box.id for box in queue.claim(several[0])} == boxes
 
 
 def test_a_stop_belongs_to_one_and_only_the_owner_ends_it(db: Database) -> None:
@@ -152,30 +153,53 @@ def test_what_docker_says_is_taken_over(db: Database) -> None:
     assert db.state(found) == "running" and left is not None and 7 < left <= 9
 
 
+# --- sizes --------------------------------------------------------------------------------
+
+
+def test_the_size_is_that_of_the_smallest_of_those_who_told_one(db: Database) -> None:
+    box, worker = db.box(container_id="c"), db.worker()
+    other = db.box(container_id="other")
+    assert queue.smallest(box) is None
+    queue.cancel(box, "silent", worker)
+    assert queue.smallest(box) is None
+    queue.cancel(box, "low", worker, Size(20, 300))
+    queue.cancel(box, "narrow", db.worker(), Size(90, 40))
+    queue.cancel(other, "tiny", worker, Size(1, 1))
+    assert queue.smallest(box) == ("c", Size(20, 40))
+    queue.tell({"narrow": Size(10, 100), "nobody": Size(1, 1)})
+    assert queue.smallest(box) == ("c", Size(10, 100))
+    queue.schedule(box, "narrow")
+    assert queue.smallest(box) == ("c", Size(20, 300))
+    queue.begin_stop(box, worker)
+    assert queue.smallest(box) is None
+
+
 # --- workers ------------------------------------------------------------------------------
 
 
 def test_a_dead_worker_is_forgotten_with_its_connections(db: Database) -> None:
-    dead, live = db.worker(queue.EXPIRY + 1), db.worker(queue.EXPIRY - 5)
+    dead, live = db.worker(workers.EXPIRY + 1), db.worker(workers.EXPIRY - 5)
     empty, shared, stopped = db.box(idle_timeout=7), db.box(), db.box("stopped")
     for box in (empty, shared, stopped):
         db.connection(box, dead)
     kept = db.connection(shared, live)
-    assert queue.prune() == 1
+    assert workers.prune() == sorted([empty, shared, stopped])
     assert db.rows("SELECT id FROM connections") == [(kept,)]
     left = db.seconds_left(empty)
     assert left is not None and 5 < left <= 7
     assert db.seconds_left(shared) is db.seconds_left(stopped) is None
-    assert queue.prune() == 0
+    assert workers.prune() == []
 
 
 def test_a_beat_keeps_a_worker_alive_and_brings_a_dead_one_back(db: Database) -> None:
-    worker = db.worker(queue.EXPIRY - 1)
-    queue.beat(worker)
-    assert queue.prune() == 0
+    worker = db.worker(workers.EXPIRY - 1)
+    workers.beat(worker)
+    workers.prune()
+    assert db.one("SELECT count(*) FROM workers") == 1
     db.rows("UPDATE workers SET heartbeat = 0")
-    assert queue.prune() == 1
-    queue.beat(worker)
+    workers.prune()
+    assert db.one("SELECT count(*) FROM workers") == 0
+    workers.beat(worker)
     assert db.one("SELECT count(*) FROM workers") == 1
 
 
@@ -184,14 +208,14 @@ def test_a_worker_that_retires_gives_its_connections_up_at_once(db: Database) ->
     db.connection(box, worker)
     db.connection(shared, worker)
     db.connection(shared, other)
-    queue.retire(worker)
+    workers.retire(worker)
     assert db.rows("SELECT id FROM workers") == [(other,)]
     assert (db.connections(box), db.connections(shared)) == (0, 1)
     assert db.seconds_left(box) is not None and db.seconds_left(shared) is None
 
 
 def test_half_done_work_is_adopted_from_the_dead_and_from_nobody(db: Database) -> None:
-    me, live, dead = db.worker(), db.worker(), db.worker(queue.EXPIRY + 1)
+    me, live, dead = db.worker(), db.worker(), db.worker(workers.EXPIRY + 1)
     adopted = {
         db.box("creating", owner=dead), db.box("stopping", owner=dead),
         db.box("stopped", owner=dead, deleted_at=1.0), db.box("creating"), db.box("stopping"),
@@ -203,16 +227,16 @@ def test_half_done_work_is_adopted_from_the_dead_and_from_nobody(db: Database) -
         db.box(state, owner=live)
     for state in ("stopped", "running", "failed"):
         db.box(state)
-    assert {box.id for box in queue.adopt(me, [busy])} == adopted
+    assert {box.id for box in workers.adopt(me, [busy])} == adopted
     assert {db.owner(box) for box in adopted} == {me}
-    assert queue.adopt(db.worker(), []) == []
-    assert {box.id for box in queue.adopt(me, [busy, *adopted])} == set()
+    assert workers.adopt(db.worker(), []) == []
+    assert {box.id for box in workers.adopt(me, [busy, *adopted])} == set()
 
 
 def test_several_adopt_at_once_and_each_box_goes_to_one(db: Database) -> None:
     boxes = {db.box("stopping") for _ in range(20)}
-    workers = [db.worker() for _ in range(4)]
-    found = db.at_once([partial(queue.adopt, worker, []) for worker in workers])
+    several = [db.worker() for _ in range(4)]
+    found = db.at_once([partial(workers.adopt, worker, []) for worker in several])
     adopted = [box.id for boxes in found for box in boxes]
     assert len(adopted) == len(set(adopted)) and set(adopted) <= boxes
 
@@ -223,20 +247,20 @@ def test_several_adopt_at_once_and_each_box_goes_to_one(db: Database) -> None:
 def test_however_they_interleave_a_box_is_queued_exactly_when_nobody_is_there(
     db: Database,
 ) -> None:
-    boxes, workers = [db.box(idle_timeout=600) for _ in range(2)], [db.worker() for _ in range(2)]
+    boxes, several = [db.box(idle_timeout=600) for _ in range(2)], [db.worker() for _ in range(2)]
 
     def come_and_go(seed: int) -> Callable[[], list[str]]:
         def run() -> list[str]:
             chance, stay = random.Random(seed), []
             for _ in range(12):
                 box, connection = chance.choice(boxes), new()
-                assert queue.cancel(box, connection, chance.choice(workers)) == "running"
+                assert queue.cancel(box, connection, chance.choice(several)) == "running"
                 if chance.random() < 0.9:
                     queue.schedule(box, connection)
                 else:
                     stay.append(connection)
                 if chance.random() < 0.2:
-                    queue.prune()
+                    workers.prune()
             return stay
 
         return run

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from dockbox import database
 from dockbox.config import Config
-from dockbox.lifecycle import queue
+from dockbox.lifecycle import queue, workers
 
 Result = TypeVar("Result")
 
@@ -52,7 +52,7 @@ class Database:
     def worker(self, age: float = 0) -> str:
         """A worker that was last heard of ``age`` seconds ago."""
         id = str(uuid.uuid4())
-        queue.beat(id)
+        workers.beat(id)
         self.rows("UPDATE workers SET heartbeat = heartbeat - :age WHERE id = :id", age=age, id=id)
         return id
 
@@ -60,8 +60,9 @@ class Database:
         """A connection to ``box``, whatever its state; the connection's id."""
         id = str(uuid.uuid4())
         self.rows(
-            "INSERT INTO connections VALUES (:id, :box, :worker)", id=id, box=box, worker=worker
-        )
+            "INSERT INTO connections (id, dockbox_id, worker_id) VALUES (:id, :box, :worker)",
+            id=id, box=box, worker=worker,
+        )  # fmt: skip
         return id
 
     def state(self, box: str) -> str | None:

@@ -137,7 +137,7 @@ def test_a_slow_reader_alone_is_not_stalled_but_one_that_stopped_is() -> None:
 
 def test_a_client_that_was_idle_for_long_gets_its_time_when_a_flood_begins() -> None:
     pair = Pair()
-    pair.client.moved -= 1000
+    pair.client._moved -= 1000
     pair.client.pause()
     for _ in range(30):
         pair.client.offer(b"x" * 10_000)

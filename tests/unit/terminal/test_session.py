@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import gevent
 import pytest
@@ -16,8 +15,8 @@ from dockbox.terminal.session import Session
 from .pair import FakeStream, Pair, spawn
 
 
-def session(stream: FakeStream, stall: float = 5.0, resize: Any = lambda *_: None) -> Session:
-    return Session(stream, 1_000_000, stall, resize)
+def session(stream: FakeStream, stall: float = 5.0) -> Session:
+    return Session(stream, "container", 1_000_000, stall)
 
 
 def test_every_client_gets_every_byte_whatever_its_speed() -> None:
@@ -63,7 +62,7 @@ def test_replay_and_live_output_have_no_gap_and_no_duplicate(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
     stream = FakeStream()
-    shared = Session(stream, 10_000, 5.0, lambda *_: None)
+    shared = Session(stream, "container", 10_000, 5.0)
     spawn(shared.pump)
     when = data.draw(st.integers(0, len(pieces)))
     pieces = [piece.replace(b"\x1b", b"").replace(b"\x05", b"") for piece in pieces]
@@ -110,34 +109,6 @@ def test_a_shell_that_does_not_read_makes_its_typist_wait_and_then_go() -> None:
     client.keep_alive(0.05)
     waiting.get(timeout=1)
     assert client.closed and client.closed[0] == 1013
-
-
-def test_the_size_is_that_of_the_smallest_and_grows_when_it_leaves() -> None:
-    sizes: list[tuple[int, int]] = []
-    shared = session(FakeStream(), resize=lambda rows, cols: sizes.append((rows, cols)))
-    big, small = Pair(), Pair()
-    for pair in (big, small):
-        shared.join(pair.client)
-    shared.size(big.client, 50, 200)
-    shared.size(small.client, 24, 300)
-    shared.size(small.client, 24, 300)
-    shared.leave(small.client)
-    shared.leave(big.client)
-    assert sizes == [(50, 200), (24, 200), (50, 200)]
-
-
-def test_a_size_told_while_another_is_being_set_is_not_lost() -> None:
-    sizes: list[tuple[int, int]] = []
-
-    def slow(rows: int, cols: int) -> None:
-        gevent.sleep(0.01)
-        sizes.append((rows, cols))
-
-    shared, pair = session(FakeStream(), resize=slow), Pair()
-    shared.join(pair.client)
-    jobs = [gevent.spawn(shared.size, pair.client, rows, 80) for rows in (10, 11, 12)]
-    gevent.joinall(jobs)
-    assert sizes[-1] == (12, 80)
 
 
 @pytest.mark.parametrize("broken", [False, True])

@@ -1,0 +1,105 @@
+"""Workers in the database: who lives, and what is done about what the dead have left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, delete, insert, or_, select, update
+
+from ..database import clock, transaction
+from ..models import Connection, Dockbox, Worker
+from .queue import occupied, queue_if_empty, rows
+
+# A worker is dead when it has not been heard of for this long (seconds); it beats every
+# HEARTBEAT, so that one beat may be lost and one may be late.
+HEARTBEAT, EXPIRY = 5.0, 15.0
+
+
+def alive() -> Any:
+    """The ids of the workers that are not dead."""
+    return select(Worker.id).where(Worker.heartbeat > clock() - EXPIRY)
+
+
+def beat(worker: str) -> None:
+    """Say that ``worker`` lives, perhaps again, after it was taken for dead."""
+    with transaction() as session:
+        there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
+        if not rows(session, there):
+            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+
+
+def connections(worker: str) -> dict[str, str]:
+    """The connections that the database holds for ``worker``, and the dockbox of each."""
+    with transaction() as session:
+        rows = session.execute(
+            select(Connection.id, Connection.dockbox_id).where(Connection.worker_id == worker)
+        )
+        return {str(id): str(dockbox) for id, dockbox in rows}
+
+
+def prune() -> list[str]:
+    """Forget dead workers and their connections; queue what nobody is connected to any more.
+
+    Returns the dockboxes that have lost a connection, and with it perhaps its size.
+    """
+    with transaction() as session:
+        dead = session.scalars(
+            select(Worker.id).where(Worker.heartbeat <= clock() - EXPIRY).with_for_update()
+        ).all()
+        lost: Sequence[str] = (
+            ()
+            if not dead
+            else session.scalars(
+                delete(Connection)
+                .where(Connection.worker_id.in_(dead))
+                .returning(Connection.dockbox_id)
+            ).all()
+        )
+        session.execute(delete(Worker).where(Worker.id.in_(dead)))
+        idle = session.scalars(
+            select(Dockbox.id)
+            .where(Dockbox.state == "running", Dockbox.stops_at.is_(None))
+            .where(Dockbox.deleted_at.is_(None), ~occupied(Dockbox.id))
+            .with_for_update(skip_locked=True)
+        ).all()
+        for id in idle:
+            queue_if_empty(session, id)
+    return sorted(set(lost))
+
+
+def retire(worker: str) -> None:
+    """A worker ends in good order: its connections are given up at once, not after ``EXPIRY``."""
+    with transaction() as session:
+        session.execute(delete(Connection).where(Connection.worker_id == worker))
+        session.execute(delete(Worker).where(Worker.id == worker))
+    prune()
+
+
+def adopt(worker: str, busy: Sequence[str], most: int = 20) -> list[Dockbox]:
+    """Take over what was left half done: by dead workers, or by live ones that could not go on.
+
+    That is creating, stopping and deleting; the dockboxes returned are owned by ``worker``,
+    which is working on ``busy`` already.
+    """
+    half_done = or_(Dockbox.deleted_at.is_not(None), Dockbox.state.in_(("creating", "stopping")))
+    with transaction() as session:
+        left = session.scalars(
+            select(Dockbox.id)
+            .where(
+                or_(
+                    and_(Dockbox.owner.is_not(None), Dockbox.owner.not_in(alive())),
+                    and_(Dockbox.owner.is_(None), half_done),
+                    and_(Dockbox.owner == worker, Dockbox.id.not_in(busy)),
+                )
+            )
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not left:
+            return []
+        return list(
+            session.scalars(
+                update(Dockbox).where(Dockbox.id.in_(left)).values(owner=worker).returning(Dockbox)
+            ).all()
+        )
