@@ -54,9 +54,18 @@ gunicorn.util.write_error = refuse
 def post_worker_init(worker):
     """Start the loops, and watch for the end: gunicorn itself would only wait for terminals."""
     import gevent
+    from gunicorn.workers import ggevent
 
     services = worker.wsgi.extensions["dockbox"]
     services.start()
+    listeners = []
+
+    class Listener(ggevent.StreamServer):
+        def start(self):
+            super().start()
+            listeners.append(self)
+
+    ggevent.StreamServer = Listener  # gunicorn makes them after this, and keeps them to itself
     waits = {}  # greenlets of connections without a request: their time-out, since when
 
     @contextmanager
@@ -73,6 +82,8 @@ def post_worker_init(worker):
     def watch():
         while worker.alive:
             gevent.sleep(0.1)
+        for listener in listeners:  # gunicorn would accept for a second more
+            listener.stop_accepting()
         services.close(CREATIONS)  # those who wait for one shall be told before the end
         while True:  # until the process ends; gunicorn would wait for idle connections as well
             for greenlet, (timeout, since) in list(waits.items()):

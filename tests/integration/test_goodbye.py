@@ -1,0 +1,116 @@
+"""Connections that break without a word, and workers that say goodbye."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ..support.internals import terminal_worker
+from ..support.processes import program
+from ..support.server import Server
+from ..support.shared import new_box
+from ..support.site import Site
+from ..support.terminal import Closed, Terminal
+from ..support.waiting import eventually
+
+INTERVAL = 1  # second between pings
+
+
+@contextmanager
+def cable_cut(terminal: Terminal) -> Iterator[None]:
+    """Nothing of the terminal's connection passes any more, in either direction."""
+    port = str(terminal.socket.sock.getsockname()[1])
+    rules = [["INPUT", "-i", "lo", "-p", "tcp", side, port, "-j", "DROP"] for side in ENDS]
+    try:
+        for rule in rules:
+            subprocess.run([program("iptables", "iptables"), "-w", "-I", *rule], check=True)
+        yield
+    finally:
+        for rule in rules:
+            subprocess.run([program("iptables", "iptables"), "-w", "-D", *rule], check=True)
+
+
+ENDS = ("--sport", "--dport")
+
+
+@pytest.mark.parametrize("flood", [False, True])
+def test_a_client_whose_cable_was_cut_leaves_the_count_and_the_box_is_stopped(
+    make_server: Callable[..., Server], site: Site, flood: bool
+) -> None:
+    server = make_server(ping_interval=INTERVAL, idle_timeout=1)
+    id = new_box(server, site)
+    terminal = server.connect(id)
+    terminal.run("echo here")
+    if flood:
+        terminal.send(b"yes\r")
+        terminal.read_until(b"y\r\ny\r\n")
+    with cable_cut(terminal):
+        began = time.monotonic()
+        eventually(lambda: server.box(id)["connections"] == 0, 20, "no connection")
+        assert flood or time.monotonic() - began >= 2 * INTERVAL
+        server.wait_state(id, "stopped")
+
+
+def test_pings_keep_an_idle_connection_open(make_server: Callable[..., Server], site: Site) -> None:
+    server = make_server(ping_interval=INTERVAL)
+    id = new_box(server, site)
+    with server.connect(id) as terminal:
+        terminal.read_until(b"# ")
+        terminal.socket.settimeout(10)
+        pings = 0
+        while pings < 5:  # longer than a client may be silent, and each is answered
+            opcode, _ = terminal.socket.recv_data(control_frame=True)
+            pings += opcode == 0x9
+        assert terminal.run("echo here") == "here\n"
+
+
+def connect_again(server: Server, id: str) -> Terminal:
+    """A terminal that has been sent the recent output, by a worker that does not end as well."""
+
+    def connected() -> Terminal | None:
+        terminal = server.connect(id)
+        try:
+            terminal.read_until(b"before\r\n")
+        except Closed as closed:
+            assert closed.code == 1001
+            return None
+        return terminal
+
+    found = eventually(connected, 20, "a terminal that stays")
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("how", ["a worker is ended", "reload", "max_requests"])
+def test_a_worker_that_ends_says_so_at_once_and_the_shell_lives_on(
+    make_server: Callable[..., Server], site: Site, how: str
+) -> None:
+    arguments = "--max-requests 60" if how == "max_requests" else ""
+    server = make_server(gunicorn_cmd_args=arguments, idle_timeout=60)
+    id = new_box(server, site)
+    terminal = server.connect(id)
+    terminal.run("answer=42; echo before")
+    old = terminal_worker(server, terminal)
+    assert server.process
+    if how == "reload":
+        server.process.send_signal(signal.SIGHUP)
+    elif how == "max_requests":
+        for _ in range(200):
+            server.get("/health")
+    else:
+        os.kill(old, signal.SIGTERM)
+    code, reason = terminal.close_code(10)
+    assert (code, reason) == (1001, "This server is restarting. Connect again.")
+    with connect_again(server, id) as again:
+        assert terminal_worker(server, again) != old
+        assert again.run('echo "[$answer]"') == "[42]\n"
+        eventually(lambda: old not in server.worker_pids(), 15, "the old worker's end")
+        assert server.box(id)["connections"] == 1
+    # gunicorn waits for half a minute when a worker that is just beginning is told to end
+    eventually(lambda: "dockbox_workers 2.0" in server.get("/metrics").text, 15, "two workers")
