@@ -59,9 +59,10 @@ exec </dev/console; set -- $(stty size 2>/dev/null); [ "${2:-0}" -gt 0 ] || set 
 wider=$(($2 + 1)); stty rows $1 cols $wider; sleep .1 || sleep 1
 [ "$(stty size)" != "$1 $wider" ] || stty cols $2
 """
-# Docker's detach keys cannot be switched off.  This sequence is not valid UTF-8, so nobody types
-# it; Docker may hold back its first byte, typed alone, until the next byte comes.
-DETACH_KEYS = ",".join(b.decode("latin-1") for b in (b"\xff", b"\xfe") * 8)
+# Docker's detach keys cannot be switched off.  Neither byte occurs in UTF-8, so nobody types them.
+# Docker holds back the first, typed alone, until the next byte comes, and where two or more were
+# typed one by one it may repeat one in place of the next byte (seen with 20.10).
+DETACH_KEYS = ",".join(b.decode("latin-1") for b in (b"\xff", b"\xc0") * 8)
 
 
 class Engine:
