@@ -1,4 +1,4 @@
-"""``make bench``: dockbox beside dockerd's own WebSocket, a naive peer and Docker's commands.
+"""``make bench``: dockbox beside dockerd's own WebSocket, its peers and Docker's commands.
 
 docs/benchmarks.md explains each row.  Times never fail a run; only what does not work does.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tests.support.processes import Missing
 
-from . import connecting, lifecycle, streaming
+from . import connecting, crowd, interrupting, lifecycle, streaming
 from .report import DOCKBOX, Row, table
 from .rig import Box, Rig
 from .shell import Shell
@@ -36,18 +36,35 @@ class Scale:
     keys: int
     connections: int
     connects: int
+    presses: int
+    typists: tuple[int, ...]
+    boxes: int  # that the typists are spread over
+    seconds: float  # that they type
 
 
-FULL = Scale(rounds=9, few=5, fewest=3, size=100 * 2**20, keys=500, connections=500, connects=400)
-QUICK = Scale(rounds=2, few=1, fewest=1, size=10 * 2**20, keys=100, connections=100, connects=80)
+FULL = Scale(
+    rounds=9, few=5, fewest=3, size=100 * 2**20, keys=500, connections=500, connects=400,
+    presses=5, typists=(1, 100, 1000), boxes=50, seconds=10,
+)  # fmt: skip
+QUICK = Scale(
+    rounds=2, few=1, fewest=1, size=10 * 2**20, keys=100, connections=100, connects=80,
+    presses=2, typists=(1, 20, 200), boxes=10, seconds=4,
+)  # fmt: skip
 Step = Callable[[Rig, str, list[Box], Scale], list[Row]]
 STEPS: dict[str, Step] = {
     "throughput": lambda rig, url, boxes, s: streaming.throughput(rig, boxes[0], s.few, s.size),
     "echo": lambda rig, url, boxes, s: streaming.echo(rig, boxes, s.few, s.keys),
+    "interrupt": lambda rig, url, boxes, s: interrupting.interrupt(rig, boxes[0], s.few, s.presses),
     "connects": lambda rig, url, boxes, s: connecting.rate(rig, boxes[5], s.few, s.connects),
+    "first": lambda rig, url, boxes, s: connecting.first_output(
+        rig, boxes[5], s.few, s.connects // 2
+    ),
     "create": lambda rig, url, boxes, s: lifecycle.create(rig, url, s.rounds),
     "reconnect": lambda rig, url, boxes, s: lifecycle.reconnect(rig, boxes[6], s.rounds),
     "memory": lambda rig, url, boxes, s: connecting.memory(rig, url, s.fewest, s.connections),
+    "typing": lambda rig, url, boxes, s: crowd.crowd(
+        rig, url, s.fewest, s.typists, s.boxes, s.seconds
+    ),
 }
 
 
@@ -85,7 +102,7 @@ def prepare(rig: Rig) -> tuple[str, list[Box]]:
 
 def measure(steps: list[str], scale: Scale, rows: list[Row]) -> None:
     """Fill ``rows`` step by step, so that an interrupted run shows what it has."""
-    say("starting an engine, dockbox and the naive peer …")
+    say("starting an engine, dockbox and its peers …")
     rig = Rig()
     try:
         url, boxes = prepare(rig)

@@ -7,20 +7,28 @@ the benchmark would measure the client.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import struct
 from typing import NamedTuple
 
 CONTROL, CLOSE, PING, PONG, BINARY = 0x8, 0x8, 0x9, 0xA, 0x2
+HEAD_END = b"\r\n\r\n"
 BUFFER = 1024 * 1024
 TIMEOUT = 30.0  # seconds without a byte after which a measurement is given up
 
 
 class Address(NamedTuple):
-    """Where a terminal is: a Unix socket's path or a host and port, and the request's path."""
+    """Where a terminal is: a Unix socket's path or a host and port, and the request's path.
+
+    With ``wrapped``, bytes go in JSON, as terminado has it.  ``opening`` is what a client sends
+    first; all up to an empty line is the answer to it.
+    """
 
     server: str | tuple[str, int]
     path: str
+    wrapped: bool = False
+    opening: str = ""
 
 
 class Broken(Exception):
@@ -67,22 +75,26 @@ class WebSocket:
         self._buffer = memoryview(bytearray(BUFFER))
         self._data, self._at = self._buffer[:0], 0  # what was received, and how far it is read
         self._opcode, self._left = 0, 0  # of the frame that is being read
+        self._wrapped = address.wrapped
         try:
             self.sock.connect(address.server)
             self.sock.sendall(request(address))
             self._data = memoryview(self._handshake())
+            if address.opening:
+                self.send(address.opening.encode())
+                self.until(HEAD_END)
         except BaseException:
             self.sock.close()
             raise
 
     def _handshake(self) -> bytes:
         answer = b""
-        while b"\r\n\r\n" not in answer:
+        while HEAD_END not in answer:
             got = self.sock.recv(65536)
             if not got:
                 raise Broken("the server ended the connection in the handshake")
             answer += got
-        head, _, early = answer.partition(b"\r\n\r\n")
+        head, _, early = answer.partition(HEAD_END)
         if not head.startswith(b"HTTP/1.1 101"):
             raise Broken(f"no WebSocket: {answer[:300].decode(errors='replace')}")
         return early
@@ -90,10 +102,25 @@ class WebSocket:
     # --- in -------------------------------------------------------------------------------
 
     def read(self) -> memoryview:
-        """Payload that came, a frame's or a part of it; good until the next ``read``.
+        """Output that came, a frame's or a part of it; good until the next ``read``.
 
         Raises ``TimeoutError`` when nothing comes, ``Broken`` at the end.
         """
+        if not self._wrapped:
+            return self._piece()
+        kind, content = "", ""
+        while kind != "stdout":
+            kind, content = json.loads(self._message())
+        return memoryview(content.encode())
+
+    def _message(self) -> bytes:
+        """A whole message; none of the servers breaks one up."""
+        message = bytes(self._piece())
+        while self._left:
+            message += self._piece()
+        return message
+
+    def _piece(self) -> memoryview:
         while True:
             if not self._left and not self._header():
                 self._more()
@@ -163,7 +190,9 @@ class WebSocket:
     # --- out ------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        self.sock.sendall(masked(BINARY, data))
+        """Type ``data``."""
+        typed = json.dumps(["stdin", data.decode()]).encode() if self._wrapped else data
+        self.sock.sendall(masked(BINARY, typed))
 
     def close(self) -> None:
         """Say goodbye and go."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import socket
 import time
+from collections.abc import Iterator
 
-from .client import GOODBYE, Address, Broken, WebSocket, connection, request
-from .report import DIRECT, DOCKBOX, Aim, Row
+from .client import Address, Broken, WebSocket
+from .handshake import Handshake
+from .report import DIRECT, DOCKBOX, LATENCY, MEMORY, MORE_THAN_PEERS, NAIVE, Row, percentiles
 from .rig import SERVERS, TARGETS, Box, Rig
 from .servers import rss
 from .shell import Shell
@@ -16,6 +17,8 @@ from .shell import Shell
 AT_ONCE = 8  # handshakes under way
 BOXES = 10  # that the idle connections are spread over
 BATCH = 50  # idle connections made in one go
+PAUSE = 0.02  # seconds between one connect and the next, in which the last is tidied up
+REPLAYING = [who for who in TARGETS if who != NAIVE]  # who can send a newcomer recent output
 
 
 def memory(rig: Rig, url: str, rounds: int, connections: int) -> list[Row]:
@@ -26,7 +29,7 @@ def memory(rig: Rig, url: str, rounds: int, connections: int) -> list[Row]:
     """
     boxes = [rig.box(url) for _ in range(BOXES)]
     _warm_up([rig.address(DOCKBOX, box) for box in boxes])  # starts them
-    row = Row(f"memory an idle connection at {connections}", "kB", "", Aim("value", "≤", 40))
+    row = Row(f"memory an idle connection at {connections}", "kB", "", MEMORY)
     for _ in range(rounds):
         for target in SERVERS:
             rig.servers[target].restart()
@@ -68,43 +71,49 @@ def _drain(held: list[WebSocket]) -> None:
 
 def rate(rig: Rig, box: Box, rounds: int, number: int) -> list[Row]:
     """Connects a second to a box that somebody uses already, eight at once."""
-    upgrade = Row("connects to the 101", "a second", DIRECT)
-    output = Row("connects to the recent output", "a second", DIRECT)
+    upgrade = Row("connects to the 101", "a second", DIRECT, (MORE_THAN_PEERS,))
+    output = Row("connects to the recent output", "a second", DIRECT, (MORE_THAN_PEERS,))
     for _ in range(rounds):
-        for row, targets in ((upgrade, TARGETS), (output, (DOCKBOX, DIRECT))):
+        for row, targets in ((upgrade, TARGETS), (output, REPLAYING)):
             for target in targets:
-                user = Shell(rig.address(target, box))
-                user.sync()
                 address = rig.address(target, box, logs=row is output)
-                row.add(target, number / _connect(address, number, row is output))
-                user.close()
-                rig.wait(0.5)
+                with _user(rig, target, box):
+                    row.add(target, number / _connect(address, number, row is output))
     return [upgrade, output]
 
 
-class Slot:
-    """One of the connections at once."""
+def first_output(rig: Rig, box: Box, rounds: int, number: int) -> list[Row]:
+    """From connecting to the recent output's first byte, one connect at a time."""
+    rows = {
+        which: Row(f"connect to the recent output {which}", "ms", DIRECT, LATENCY)
+        for which in ("p50", "p99")
+    }
+    for _ in range(rounds):
+        for target in REPLAYING:
+            address = rig.address(target, box, logs=True)
+            times = []
+            with _user(rig, target, box):
+                for _ in range(number):
+                    start = time.perf_counter()
+                    made = Handshake(address)
+                    while not made.done(output=True):
+                        pass
+                    times.append(time.perf_counter() - start)
+                    made.close()
+                    rig.wait(PAUSE)
+            for which, seconds in percentiles(times).items():
+                rows[which].add(target, seconds * 1000)
+    return list(rows.values())
 
-    def __init__(self, address: Address) -> None:
-        self.sock: socket.socket = connection(address)
-        self.sock.connect(address.server)
-        self.sock.sendall(request(address))
-        self._got = b""
 
-    def done(self, output: bool) -> bool:
-        """Read; whether the upgrade, and with ``output`` some output, is there."""
-        got = self.sock.recv(65536)
-        if not got:
-            raise Broken("the server ended a connection")
-        self._got += got
-        head, end, frames = self._got.partition(b"\r\n\r\n")
-        if end and not head.startswith(b"HTTP/1.1 101"):
-            raise Broken(f"no WebSocket: {head[:300].decode(errors='replace')}")
-        return bool(end) and (bool(frames) or not output)
-
-    def close(self) -> None:
-        self.sock.sendall(GOODBYE)
-        self.sock.close()
+@contextlib.contextmanager
+def _user(rig: Rig, target: str, box: Box) -> Iterator[None]:
+    """Somebody who uses the box already, so that a newcomer has what others have there."""
+    user = Shell(rig.address(target, box))
+    user.sync()
+    yield
+    user.close()
+    rig.wait(0.5)
 
 
 def _connect(address: Address, number: int, output: bool) -> float:
@@ -114,8 +123,8 @@ def _connect(address: Address, number: int, output: bool) -> float:
     with selectors.DefaultSelector() as selector:
         while finished < number:
             while started < number and started - finished < AT_ONCE:
-                slot = Slot(address)
-                selector.register(slot.sock, selectors.EVENT_READ, slot)
+                made = Handshake(address)
+                selector.register(made.sock, selectors.EVENT_READ, made)
                 started += 1
             ready = selector.select(30)
             if not ready:

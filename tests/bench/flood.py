@@ -1,6 +1,6 @@
 """One box that streams to a client that reads, in a process of its own, until SIGTERM.
 
-    python -m tests.bench.flood '["host", port]' /path
+    python -m tests.bench.flood '[["host", port], "/path", …]'  # an Address in JSON
 
 Says ``flowing`` when the first output has come.
 """
@@ -13,7 +13,7 @@ import signal
 import sys
 
 from .client import Address, Broken
-from .shell import Shell
+from .shell import YES, Shell
 
 
 class Enough(Exception):
@@ -25,13 +25,13 @@ def stop(*_: object) -> None:
 
 
 def main() -> None:
-    server = json.loads(sys.argv[1])
-    address = Address(server if isinstance(server, str) else (server[0], server[1]), sys.argv[2])
+    server, *rest = json.loads(sys.argv[1])
+    address = Address(server if isinstance(server, str) else tuple(server), *rest)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started this
     shell = Shell(address)
     try:
-        shell.send(b"yes 'a line as a compiler or a test run may print it, again and again'\n")
+        shell.send(YES)
         shell.skip(4096)
         print("flowing", flush=True)
         while True:

@@ -69,7 +69,7 @@ class Docker:
 
 def create(rig: Rig, url: str, rounds: int) -> list[Row]:
     """From the request to 201, against the two commands that it stands for."""
-    row = Row("create", "s", COMMANDS, Aim("ratio", "≤", 1.15))
+    row = Row("create", "s", COMMANDS, (Aim("ratio", "≤", 1.15),))
     docker = Docker(rig)
     for number in range(rounds + 1):
         start = time.perf_counter()
@@ -91,7 +91,7 @@ def create(rig: Rig, url: str, rounds: int) -> list[Row]:
 
 def reconnect(rig: Rig, box: Box, rounds: int) -> list[Row]:
     """From connecting to a stopped box to what its new shell prints first."""
-    row = Row("connect to a stopped box", "s", COMMANDS, Aim("ratio", "≤", 1.15))
+    row = Row("connect to a stopped box", "s", COMMANDS, (Aim("ratio", "≤", 1.15),))
     bare = Row("the same against start and attach by API", "s", API)
     docker, files = Docker(rig), rig.folder("raw")
     container = docker.create(files)

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 from typing import Literal
 
-DOCKBOX, DIRECT, NAIVE, COMMANDS = "dockbox", "direct", "naive", "commands"
+DOCKBOX, DIRECT, COMMANDS = "dockbox", "direct", "commands"
+PEERS = NAIVE, TERMINADO, WEBSOCKIFY = "naive", "terminado", "websockify"
 RELATIONS = {"≥": operator.ge, "≤": operator.le}
+SLACK = 1.1  # how many times the limit's latency a proxy may have, besides a constant
 
 
 @dataclass(frozen=True)
 class Aim:
-    """What the row is to reach: a ratio to the limit, a difference from it, or a value."""
+    """What the row is to reach.
 
-    of: Literal["ratio", "difference", "value"]
+    A ratio to the limit, an excess over ``SLACK`` times the limit, a ratio to the best peer,
+    or a value.
+    """
+
+    of: Literal["ratio", "excess", "peers", "value"]
     relation: Literal["≥", "≤"]
     bound: float
+
+
+MORE_THAN_PEERS, LESS_THAN_PEERS = Aim("peers", "≥", 1), Aim("peers", "≤", 1)
+RATE = (Aim("ratio", "≥", 0.95), MORE_THAN_PEERS)
+MEMORY = (Aim("value", "≤", 40), LESS_THAN_PEERS)  # kB a client
+LATENCY = (Aim("excess", "≤", 0.15), LESS_THAN_PEERS)
 
 
 @dataclass
@@ -28,44 +40,41 @@ class Row:
     name: str
     unit: str
     limit: str = ""  # the key of the samples that dockbox is measured against
-    aim: Aim | None = None
+    aims: tuple[Aim, ...] = ()
     samples: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, who: str, number: float) -> None:
         self.samples.setdefault(who, []).append(number)
 
-    def pairs(self) -> list[tuple[float, float]]:
-        """Dockbox's number and the limit's, of the same round."""
-        return list(
-            zip(self.samples.get(DOCKBOX, []), self.samples.get(self.limit, []), strict=False)
-        )
+    def pairs(self, other: str) -> list[tuple[float, float]]:
+        """Dockbox's number and the other's, of the same round."""
+        return list(zip(self.samples.get(DOCKBOX, []), self.samples.get(other, []), strict=False))
 
-    @property
-    def ratio(self) -> float | None:
+    def ratio(self, other: str) -> float | None:
         """The median of the rounds' ratios: what slowed a whole round down cancels out."""
-        ratios = [ours / theirs for ours, theirs in self.pairs() if theirs]
+        ratios = [ours / theirs for ours, theirs in self.pairs(other) if theirs]
         return median(ratios) if ratios else None
 
-    def reached(self) -> float | None:
-        """The figure that the aim is about."""
-        if self.aim is None:
-            return None
-        if self.aim.of == "ratio":
-            return self.ratio
-        if self.aim.of == "difference":
-            found = [ours - theirs for ours, theirs in self.pairs()]
-        else:
-            found = self.samples.get(DOCKBOX, [])
-        return median(found) if found else None
-
-    def verdict(self) -> str:
-        """The aim, the figure and whether it is met; the empty string without an aim."""
-        figure = self.reached()
-        if self.aim is None or figure is None:
+    def verdict(self, aim: Aim) -> str:
+        """The aim, the figure and whether it is met; the empty string when there is no figure."""
+        what, figure, unit = aim.of, None, ""
+        if aim.of == "ratio":
+            figure = self.ratio(self.limit)
+        elif aim.of == "excess":
+            what, unit = f"over {SLACK:g} × limit", f" {self.unit}"
+            over = [ours - SLACK * theirs for ours, theirs in self.pairs(self.limit)]
+            figure = median(over) if over else None
+        elif aim.of == "peers":
+            ratios = {peer: ratio for peer in PEERS if (ratio := self.ratio(peer)) is not None}
+            if ratios:
+                best = (min if aim.relation == "≥" else max)(ratios, key=lambda p: ratios[p])
+                what, figure = f"ratio to {best}", ratios[best]
+        elif DOCKBOX in self.samples:
+            unit, figure = f" {self.unit}", median(self.samples[DOCKBOX])
+        if figure is None:
             return ""
-        met = "met" if RELATIONS[self.aim.relation](figure, self.aim.bound) else "**missed**"
-        unit = "" if self.aim.of == "ratio" else f" {self.unit}"
-        return f"{self.aim.of} {self.aim.relation} {self.aim.bound:g}{unit}: {figure:.3g}, {met}"
+        met = "met" if RELATIONS[aim.relation](figure, aim.bound) else "**missed**"
+        return f"{what} {aim.relation} {aim.bound:g}{unit}: {figure:.3g}, {met}"
 
     def spread(self, who: str) -> str:
         """Median and range."""
@@ -77,15 +86,21 @@ class Row:
         return f"{short(median(numbers))} ({short(min(numbers))}–{short(max(numbers))})"
 
     def cells(self) -> list[str]:
-        ratio = self.ratio
+        ratio = self.ratio(self.limit)
         return [
             f"{self.name}, {self.unit}",
             self.spread(DOCKBOX),
             f"{self.spread(self.limit)} {self.limit}" if self.limit in self.samples else "–",
             "–" if ratio is None else f"{ratio:.2f}",
-            self.spread(NAIVE),
-            self.verdict(),
+            *(self.spread(peer) for peer in PEERS),
+            "; ".join(filter(None, map(self.verdict, self.aims))),
         ]
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """The median and the 99th percentile, which with few values is nearly the largest."""
+    cuts = quantiles(values, n=100, method="inclusive")
+    return {"p50": cuts[49], "p99": cuts[98]}
 
 
 def short(number: float) -> str:
@@ -96,7 +111,7 @@ def short(number: float) -> str:
 
 def table(rows: Iterable[Row]) -> str:
     """A Markdown table with columns of even width."""
-    head = ["median (min–max)", "dockbox", "limit", "ratio", "naive", "aim"]
+    head = ["median (min–max)", "dockbox", "limit", "ratio", *PEERS, "aim"]
     lines = [head, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     lines.insert(1, ["-" * width for width in widths])

@@ -1,4 +1,4 @@
-"""What is measured, started side by side: an engine, dockbox, the naive peer, a git site."""
+"""What is measured, started side by side: an engine, dockbox, its peers, a git site."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from tests.support.server import Server
 from tests.support.site import Site
 
 from .client import Address
-from .report import DIRECT, DOCKBOX, NAIVE
-from .servers import Naive
+from .report import DIRECT, DOCKBOX, NAIVE, PEERS, TERMINADO, WEBSOCKIFY
+from .servers import Naive, Peer, Terminado, Websockify
 
-SERVERS = (DOCKBOX, NAIVE)
-TARGETS = (DOCKBOX, DIRECT, NAIVE)
+SERVERS = (DOCKBOX, NAIVE)  # whose CPU and memory are those of one worker
+TARGETS = (DOCKBOX, DIRECT, *PEERS)
+KINDS: dict[str, type[Peer]] = {NAIVE: Naive, TERMINADO: Terminado, WEBSOCKIFY: Websockify}
+STREAM = "stream=1&stdin=1&stdout=1&stderr=1"
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,12 @@ class Rig:
             idle_timeout=3600,  # nothing is to be stopped in the middle of a row
             access_log="",
         )  # fmt: skip
-        naive = Naive(self.run, self.run.folder, self.engine.url, {})
-        self.servers: dict[str, Server] = {DOCKBOX: self.dockbox, NAIVE: naive}
+        self.servers: dict[str, Server] = {
+            DOCKBOX: self.dockbox,
+            **{
+                n: kind(self.run, self.run.folder, self.engine.url, {}) for n, kind in KINDS.items()
+            },
+        }
         for server in self.servers.values():
             self._ends.callback(server.stop)
             server.start()
@@ -101,16 +107,21 @@ class Rig:
         self.dockbox.delete(f"/v1/dockbox/{box.id}")
 
     def address(self, target: str, box: Box, logs: bool = False) -> Address:
-        """The terminal of the same container: through dockbox, dockerd's own or the peer."""
+        """The terminal of the same container: through dockbox, dockerd's own or a peer.
+
+        With ``logs``, dockerd sends the recent output first; dockbox and terminado always do.
+        """
         if target == DIRECT:
             return self.direct(box.container, logs)
+        server = ("127.0.0.1", self.servers[target].port)
+        if target == WEBSOCKIFY:  # a relay: its client asks dockerd for the attach by itself
+            return Address(server, "/", opening=attach(box.container, logs))
         path = f"/v1/dockbox/ws/{box.id}" if target == DOCKBOX else f"/terminal/{box.container}"
-        return Address(("127.0.0.1", self.servers[target].port), path)
+        return Address(server, path, wrapped=target == TERMINADO)
 
     def direct(self, container: str, logs: bool = False) -> Address:
         """dockerd's own WebSocket, over its Unix socket: no proxy is in between."""
-        query = f"stream=1&stdin=1&stdout=1&stderr=1&logs={int(logs)}"
-        path = f"/v1.41/containers/{container}/attach/ws?{query}"
+        path = f"/v1.41/containers/{container}/attach/ws?{STREAM}&logs={int(logs)}"
         return Address(self.engine.url.removeprefix("unix://"), path)
 
     def wait(self, seconds: float) -> None:
@@ -123,3 +134,9 @@ class Rig:
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir()
         return made
+
+
+def attach(container: str, logs: bool) -> str:
+    """The request after which a connection to dockerd is the container's terminal."""
+    path = f"/v1.41/containers/{container}/attach?{STREAM}&logs={int(logs)}"
+    return f"POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"

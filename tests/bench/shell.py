@@ -8,6 +8,7 @@ from typing import Self
 from .client import Address, WebSocket
 
 INTERRUPT = b"\x03"
+YES = b"yes 'a line as a compiler or a test run may print it, again and again'\n"
 SETTLE = 0.4  # seconds in which what a server does at a new connection is done
 
 
