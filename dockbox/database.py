@@ -58,11 +58,11 @@ def init_app(app: Flask, config: Config) -> None:
     instance = Path(app.instance_path)
     instance.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url(config, instance)
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_timeout": 10}
+    options: dict[str, Any] = {"pool_timeout": 10}
     if config.sqlite:
         options["connect_args"] = {"timeout": 10}
     else:
-        options["connect_args"] = {"connect_timeout": 5}
+        options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
@@ -88,18 +88,21 @@ def _sqlite_connect(connection: Any, _: Any) -> None:
 
 
 def _sqlite_begin(connection: Any) -> None:
-    # IMMEDIATE: two transactions that read and then write would otherwise fail, not wait.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # IMMEDIATE: two transactions that read and then write would otherwise fail, not wait.  Those
+    # that only read wait for nobody.
+    reads = connection.get_execution_options().get("reads")
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 @contextmanager
-def transaction() -> Iterator[Session]:
-    """A session for one short transaction, committed at the end.
+def transaction(reads: bool = False) -> Iterator[Session]:
+    """A session for one short transaction, committed at the end; ``reads``: it changes nothing.
 
     Raises ``DatabaseUnavailable`` when the database cannot be reached.
     """
     try:
-        with Session(db.engine, expire_on_commit=False) as session, session.begin():
+        engine = db.engine.execution_options(reads=True) if reads else db.engine
+        with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
     except PoolTimeout:
         raise DatabaseUnavailable from None

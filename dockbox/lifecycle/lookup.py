@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, tuple_
+from sqlalchemy import Select, bindparam, func, or_, select, tuple_
 
 from ..database import transaction
 from ..models import Connection, Dockbox
 
 Snapshot = dict[str, Any]
+FIND = select(Dockbox).where(  # made once: each call of the API needs it
+    or_(Dockbox.id == bindparam("id"), Dockbox.custom_id == bindparam("custom_id")),
+    Dockbox.deleted_at.is_(None),
+)
 
 
 def find(key: str) -> Dockbox | None:
     """The dockbox with this ``id`` or ``custom_id``, unless it is being deleted."""
     if "\0" in key:  # PostgreSQL has no such text
         return None
-    with transaction() as session:
-        return session.scalars(
-            select(Dockbox).where(
-                or_(Dockbox.id == key.lower(), Dockbox.custom_id == key),
-                Dockbox.deleted_at.is_(None),
-            )
-        ).first()
+    with transaction(reads=True) as session:
+        return session.scalars(FIND, {"id": key.lower(), "custom_id": key}).first()
 
 
 def snapshots(ids: list[str]) -> dict[str, Snapshot]:
@@ -60,5 +59,5 @@ def _counted() -> Select[Any]:
 
 
 def _read(query: Select[Any]) -> list[tuple[Dockbox, int]]:
-    with transaction() as session:
+    with transaction(reads=True) as session:
         return [(box, connections) for box, connections in session.execute(query)]

@@ -12,7 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    CursorResult,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from ..database import clock, transaction
@@ -22,8 +34,9 @@ from ..terminal.protocol import Size
 RETRY = 10.0  # seconds until a stop that failed is tried again
 
 
-def rows(session: Session, statement: Update) -> int:
-    result = session.execute(statement)
+def rows(session: Session, statement: Update, **values: object) -> int:
+    """How many rows ``statement`` has changed."""
+    result = session.execute(statement, values)
     assert isinstance(result, CursorResult)
     return int(result.rowcount)
 
@@ -41,6 +54,25 @@ def occupied(id: Any) -> Any:
 
 # --- connections --------------------------------------------------------------------------
 
+# Every client that comes or goes needs these: they are made once, and on the tables instead of the
+# classes, since a session would look for objects that they change.
+_boxes, _connections = inspect(Dockbox).local_table, inspect(Connection).local_table
+_this = _boxes.c.id == bindparam("box")
+_running = and_(_this, _boxes.c.deleted_at.is_(None), _boxes.c.state == "running")
+_take = (
+    update(_boxes)
+    .where(_this, _boxes.c.deleted_at.is_(None), _boxes.c.state == bindparam("before"))
+    .values(state="running", stops_at=None)
+)
+_lock = select(_boxes.c.id).where(_this).with_for_update()
+_forget = delete(_connections).where(_connections.c.id == bindparam("connection"))
+_queue = (
+    update(_boxes)
+    .where(_running, _boxes.c.stops_at.is_(None))
+    .where(~exists().where(_connections.c.dockbox_id == _boxes.c.id))
+    .values(stops_at=clock() + _boxes.c.idle_timeout)
+)
+
 
 def cancel(
     id: str, connection: str, worker: str, size: Size | None = None,
@@ -52,10 +84,10 @@ def cancel(
     """
     with transaction() as session:
         for state in states:
-            if rows(session, _update(id, state).values(state="running", stops_at=None)):
+            if rows(session, _take, box=id, before=state):
+                told = (size.rows, size.cols) if size else (None, None)
                 values = {"id": connection, "dockbox_id": id, "worker_id": worker}
-                told = {"rows": size.rows, "cols": size.cols} if size else {}
-                session.execute(insert(Connection).values(**values, **told))
+                session.execute(insert(_connections), {**values, "rows": told[0], "cols": told[1]})
                 return state
     return None
 
@@ -63,17 +95,13 @@ def cancel(
 def schedule(id: str, connection: str) -> None:
     """Forget a connection; when it was the last, over all workers, the dockbox is queued."""
     with transaction() as session:
-        session.execute(select(Dockbox.id).where(Dockbox.id == id).with_for_update())
-        session.execute(delete(Connection).where(Connection.id == connection))
+        session.execute(_lock, {"box": id})
+        session.execute(_forget, {"connection": connection})
         queue_if_empty(session, id)
 
 
 def queue_if_empty(session: Session, id: str) -> None:
-    session.execute(
-        _update(id, "running")
-        .where(Dockbox.stops_at.is_(None), ~occupied(id))
-        .values(stops_at=clock() + Dockbox.idle_timeout)
-    )
+    session.execute(_queue, {"box": id})
 
 
 def tell(sizes: Mapping[str, Size]) -> None:
