@@ -18,7 +18,9 @@ run: setup ## install what running needs, and start dockbox
 
 test: .venv/.dev ## install what the tests need, and run them all
 	@scripts/need git git dockerd docker.io docker-registry docker-registry \
-	  busybox busybox-static bash-static bash-static initdb postgresql ip iproute2 iptables iptables
+	  busybox busybox-static bash-static bash-static initdb postgresql ip iproute2 iptables iptables \
+	  vim.tiny vim-tiny node nodejs
+	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	$(PY) -m pytest $(ARGS)
 
 check: .venv/.dev ## format, lint and types, changing nothing
@@ -31,7 +33,7 @@ format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: .venv/.dev ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
+bench: .venv/.bench ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
 	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static
 	$(PY) -m tests.bench $(ARGS)
 
@@ -45,3 +47,7 @@ clean: ## remove what was installed here, but no data
 .venv/.dev: requirements.txt requirements-dev.txt
 	@scripts/venv requirements-dev.txt
 	@touch .venv/.run $@
+
+.venv/.bench: requirements-bench.txt .venv/.dev
+	@scripts/venv requirements-bench.txt
+	@touch $@

@@ -13,7 +13,6 @@ from ..errors import DockboxError
 from ..greenlets import Greenlets
 from ..terminal.client import Client
 from ..terminal.session import Session
-from ..terminal.websocket import NORMAL
 
 
 class ConnectionManager:
@@ -39,16 +38,16 @@ class ConnectionManager:
             self._clients[dockbox][connection] = client
         return connection
 
-    def disconnect(self, dockbox: str, connection: str) -> Session | None:
-        """Forget a client; returns the session to be closed, if it was the last one here."""
+    def disconnect(self, dockbox: str, connection: str) -> bool:
+        """Forget a client; whether it was the last one here."""
         with self._lock:
             clients = self._clients[dockbox]
             clients.pop(connection, None)
             self._counted.discard(connection)
             if clients:
-                return None
+                return False
             del self._clients[dockbox]
-            return self._pop_session(dockbox)
+            return True
 
     def count(self, connection: str) -> None:
         """Note that the connection is in the database."""
@@ -100,17 +99,20 @@ class ConnectionManager:
                 raise
             return
         result.set(session)
-        with self._lock:
-            abandoned = self._pop_session(dockbox) if dockbox not in self._clients else None
-        if abandoned:
-            abandoned.close(NORMAL, "")
 
-    def _pop_session(self, dockbox: str) -> Session | None:
-        """Take an open session out; the caller holds the lock."""
-        found = self._sessions.get(dockbox)
-        if found is None or not found.successful():
-            return None
-        del self._sessions[dockbox]
+    def present(self, dockbox: str) -> Session | None:
+        """The session that is open."""
+        with self._lock:
+            found = self._sessions.get(dockbox)
+        return found.value if found is not None and found.successful() else None
+
+    def abandon(self, dockbox: str) -> Session | None:
+        """Forget the dockbox's session, unless someone is here; returns it, to be closed."""
+        with self._lock:
+            found = self._sessions.get(dockbox)
+            if dockbox in self._clients or found is None or not found.successful():
+                return None
+            del self._sessions[dockbox]
         session: Session = found.value
         return session
 

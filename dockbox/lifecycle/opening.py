@@ -15,20 +15,20 @@ from ..errors import (
     DatabaseUnavailable,
     DockboxError,
     NotFound,
+    NotRunning,
+    RuntimeFailed,
     RuntimeUnavailable,
 )
 from ..greenlets import Greenlets
 from ..models import Dockbox
 from ..runtime.base import AttachStream, ContainerSpec, Runtime
-from ..terminal.protocol import Size
 from ..terminal.session import Session
 from ..terminal.websocket import FAILED, NORMAL
 from . import queue
 from .lookup import find
 from .manager import ConnectionManager
-from .sizes import resize
 
-REDRAW_PATIENCE = 0.3  # seconds that a program has to draw because of its terminal's size
+RELOAD = 20.0  # seconds that a session waits for who comes back, as with a page's reload
 
 
 class Opening:
@@ -39,8 +39,9 @@ class Opening:
     ) -> None:
         self._config, self._runtime = config, runtime
         self._manager, self._greenlets = manager, greenlets
+        self._left_alone: set[str] = set()  # dockboxes whose session may be closed soon
 
-    def open(self, id: str, before: str, size: Size | None) -> Session:
+    def open(self, id: str, before: str) -> Session:
         """A pumping session of a dockbox that was in the state ``before``.
 
         Raises ``NotFound`` or what the runtime raises.
@@ -49,16 +50,16 @@ class Opening:
         if box is None:
             raise NotFound()
         try:
-            return self._open(id, box.container_id or "", before, size)
+            return self._open(id, box.container_id or "", before)
         except ContainerGone:
-            return self._open(id, self._make(box), "stopped", size)
+            return self._open(id, self._make(box), "stopped")
 
-    def _open(self, id: str, container: str, before: str, size: Size | None) -> Session:
+    def _open(self, id: str, container: str, before: str) -> Session:
         # attached before it is started, so that not even the first prompt is missed
         stream = self._runtime.attach(container)
         try:
             session = self._session(stream, container)
-            session.settle(partial(self._runtime.recent, container), before == "running")
+            self._settle(container, session, before == "running")
             self._runtime.start(container)
         except OSError:
             stream.close()
@@ -67,24 +68,22 @@ class Opening:
             stream.close()
             raise
         self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
-        if before == "running":
-            self._redraw(id, container, session, size)
         return session
 
-    def _redraw(self, id: str, container: str, session: Session, size: Size | None) -> None:
-        """Docker's log lacks the unfinished last line, such as a prompt: have it drawn again."""
-        if size:  # the right size follows when the client joins
-            resize(self._runtime.resize, container, Size(size.rows, size.cols + 1))
-        patience = REDRAW_PATIENCE if size else 0.0
-        self._greenlets.spawn(f"redraw {id}", self._redraw_line, container, session, patience)
+    def _settle(self, container: str, session: Session, running: bool) -> None:
+        recent = partial(self._runtime.recent, container)
+        try:
+            session.settle(recent, partial(self._runtime.mark, container) if running else None)
+        except (NotRunning, RuntimeFailed):  # nothing runs there after all, or has no room
+            session.settle(recent, None)
 
-    def _redraw_line(self, container: str, session: Session, patience: float) -> None:
-        gevent.sleep(patience)
-        # two sizes in a row may look like none to a program that was slow to look
-        if session.ended.is_set() or (patience and session.heard):
-            return
+    def redraw(self, id: str, session: Session) -> None:
+        """Have drawn what a replay lacks that is cut; never waits."""
+        self._greenlets.spawn(f"redraw {id}", self._redraw, session)
+
+    def _redraw(self, session: Session) -> None:
         with contextlib.suppress(DockboxError):  # the session's end will say what is wrong
-            self._runtime.redraw(container)
+            self._runtime.redraw(session.container)
 
     def _session(self, stream: AttachStream, container: str) -> Session:
         config = self._config
@@ -106,6 +105,18 @@ class Opening:
         return container
 
     # --- the end --------------------------------------------------------------------------
+
+    def abandon_later(self, id: str) -> None:
+        """Nobody is here any more; a session would have to be read for nobody.  Never waits."""
+        if id not in self._left_alone:
+            self._left_alone.add(id)
+            self._greenlets.spawn(f"abandon {id}", self._abandon, id)
+
+    def _abandon(self, id: str) -> None:
+        gevent.sleep(RELOAD)
+        self._left_alone.discard(id)
+        if session := self._manager.abandon(id):
+            session.close(NORMAL, "")
 
     def _pump(self, id: str, container: str, session: Session) -> None:
         session.pump()

@@ -17,15 +17,7 @@ from ..greenlets import Greenlets
 from ..terminal.client import Client
 from ..terminal.protocol import Flow, Input, Raw, Size, Tty
 from ..terminal.session import Session
-from ..terminal.websocket import (
-    FAILED,
-    GOING_AWAY,
-    NORMAL,
-    TOO_BIG,
-    Incoming,
-    Refused,
-    Socket,
-)
+from ..terminal.websocket import FAILED, GOING_AWAY, NORMAL, TOO_BIG, Incoming, Refused, Socket
 from . import queue, workers
 from .lookup import Snapshot, find
 from .manager import ConnectionManager
@@ -181,11 +173,14 @@ class Visits:
     def _join(self, visit: Visit) -> bool:
         """Count the connection, and join the session; false when the state forbids it."""
         for _ in range(JOIN_TRIES):
+            present = self._manager.present(visit.id)
             before = self._count(visit)
             if before is None:
                 return False
+            if before == "stopped" and present:  # of an earlier run, and about to notice
+                self._manager.ended(visit.id, present)
             try:
-                open = partial(self._opening.open, visit.id, before, visit.size)
+                open = partial(self._opening.open, visit.id, before)
                 session = self._manager.session(visit.id, open)
             except DockboxError:
                 visit.counted = False
@@ -203,6 +198,8 @@ class Visits:
         for data in visit.early:
             session.type(visit.client, data)
         visit.early.clear()
+        if session.cut:
+            self._opening.redraw(visit.id, session)
         if visit.size and visit.size == self._sizes.of(visit.connection):
             self._sizes.fit(visit.id)
         elif visit.size:  # told after the connection was counted
@@ -228,9 +225,8 @@ class Visits:
     def _depart(self, visit: Visit) -> None:
         if visit.session:
             visit.session.leave(visit.client)
-        left_alone = self._manager.disconnect(visit.id, visit.connection)
-        if left_alone:  # a session without clients would have to be read for nobody
-            left_alone.close(NORMAL, "")
+        if self._manager.disconnect(visit.id, visit.connection):
+            self._opening.abandon_later(visit.id)
         if visit.counted:
             with contextlib.suppress(DatabaseUnavailable):  # the next heartbeat sees to it
                 queue.schedule(visit.id, visit.connection)

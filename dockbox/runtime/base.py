@@ -94,8 +94,11 @@ class Runtime(Protocol):
     def resize(self, container: str, rows: int, cols: int) -> None:
         """Set the size of its terminal."""
 
+    def mark(self, container: str, token: str) -> None:
+        """Print the mark with this token (``terminal.marks``), soon."""
+
     def redraw(self, container: str) -> None:
-        """Let what runs in its terminal draw its last line again, whatever the size is."""
+        """Let what runs in its terminal draw itself again, whatever the size is."""
 
     def inspect(self, container: str) -> ContainerInfo:
         """What it is now."""

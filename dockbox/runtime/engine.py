@@ -52,6 +52,9 @@ ENVIRONMENT = {
     "GIT_CONFIG_KEY_0": "safe.directory",
     "GIT_CONFIG_VALUE_0": "*",
 }
+# See terminal/marks.py.  By a pipe, since to a terminal a shell may write each line by itself, and
+# other output would come in between.
+MARK = r"printf '\033]dockbox;{}\n\033\\' | cat >/dev/console"
 # A program draws again when the terminal's size changes; nothing else makes bash do it.  It must
 # have the time to see the change.  Where a client sets a size meanwhile, that one stays.
 REDRAW = """
@@ -185,6 +188,10 @@ class Engine:
     def resize(self, container: str, rows: int, cols: int) -> None:
         with self._call() as api:
             api.resize(container, height=rows, width=cols)
+
+    def mark(self, container: str, token: str) -> None:
+        with self._call() as api:
+            self._exec(api, container, MARK.format(token))
 
     def redraw(self, container: str) -> None:
         with self._call() as api:

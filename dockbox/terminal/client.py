@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 
 import gevent
@@ -103,8 +105,17 @@ class Client(Outbox):
         self.close(code, reason)
 
     def wait_and_drop(self) -> None:
-        """Wait for ``LINGER`` at the most until what waits is out; end the connection."""
+        """End the connection when what waits is out and the client has seen it.
+
+        Waits twice ``LINGER`` at the most.  What still comes is read, or the system would
+        answer it with a reset, which takes from the client what it has not read yet (RFC 6455,
+        7.1.1).
+        """
         self._wait_for_output()
+        with contextlib.suppress(OSError), gevent.Timeout(LINGER, False):
+            self._sock.shutdown(socket.SHUT_WR)
+            while self._sock.recv(65536):
+                pass
         self.drop()
 
     def _wait_for_output(self) -> None:

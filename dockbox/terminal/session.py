@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,12 +11,13 @@ from typing import Protocol
 import gevent
 from gevent.event import Event
 
+from . import marks
 from .client import Client
-from .scrollback import Scrollback, replayable, stitched
+from .scrollback import Scrollback, replayable
 from .websocket import TOO_SLOW
 
 QUIET = 0.015  # seconds without output after which the terminal is quiet
-CATCH_UP = 2.0  # seconds that Docker's log may be behind before it is given up
+CATCH_UP = 2.0  # seconds until a mark is given up, on the way or in Docker's log
 BURST = 4096  # bytes at once that make a flood
 PIECE = 32 * 1024  # bytes of input between two looks at how far it is
 
@@ -49,7 +51,6 @@ class Session:
         self._room = Event()
         self._input: deque[tuple[Client, memoryview]] = deque()
         self._typing = False
-        self.heard = False  # whether anything has come, what Docker's log replays aside
         self.ended = Event()
 
     def __repr__(self) -> str:
@@ -129,49 +130,69 @@ class Session:
 
     # --- pump -----------------------------------------------------------------------------
 
-    def settle(self, recent: Callable[[], bytes], running: bool) -> None:
+    def settle(self, recent: Callable[[], bytes], mark: Callable[[str], None] | None) -> None:
         """Take what was printed before the stream began, before the first client joins.
 
-        ``recent`` is Docker's log, which may be a megabyte behind a ``running`` container.  It has
-        caught up when it goes over into what the stream has brought, or does not grow any more.
-        A stream that has brought more than the scrollback holds needs no log.
+        ``recent`` is Docker's log, which has whole lines and may be a megabyte behind.  ``mark``
+        prints a mark, ``None`` where nothing runs that could: what the log has before the mark
+        and the stream behind it is the whole, without a gap or a double, and with the line that
+        was not finished.  Raises what the two raise.
         """
-        end, live, before = time.monotonic() + CATCH_UP, b"", None
-        while True:
+        if mark is None:
+            self._scrollback.begin(recent(), False)
+        else:
+            self._scrollback.begin(*self._joined(recent, mark))
+
+    def _joined(
+        self, recent: Callable[[], bytes], mark: Callable[[str], None]
+    ) -> tuple[bytes, bool]:
+        """The output so far, and whether something is missing."""
+        token = secrets.token_hex(8)
+        whole_mark = marks.pattern(token)
+        mark(token)
+        live, seen, end = b"", False, time.monotonic() + CATCH_UP
+        while time.monotonic() < end:
             live += self._stream.settle(QUIET, 4 * QUIET, self._most_replay)
-            if cut := len(live) >= self._most_replay:
-                whole: bytes | None = live
-                break
-            log = recent()
-            whole = stitched(log, live)
-            if whole is not None and (b"\n" in live or log == before or not running):
-                break
-            if time.monotonic() > end:
-                whole = log + live if whole is None else whole
-                break
-            before = log
-        if whole:
-            self._scrollback.append(replayable(whole, cut))
+            if not seen and (match := whole_mark.search(live)):
+                live, seen = live[match.end() :], True
+            if seen and len(live) >= self._most_replay:
+                return replayable(live, cut=True), True  # no need of the log
+            if seen and (at := (log := recent()).rfind(marks.begin(token))) >= 0:
+                return log[:at] + live, len(log) >= self._most_replay
+            live = live[-self._most_replay :]
+            gevent.sleep(0.005)  # or a stream that has ended would be asked again and again
+        return recent() + live, True
+
+    @property
+    def cut(self) -> bool:
+        """Whether newcomers do not get all output from the beginning on."""
+        return self._scrollback.cut
 
     def pump(self) -> None:
         """Run until the stream ends; then ``ended`` is set and the stream closed."""
         try:
-            while data := self._stream.recv():
-                self.heard = True
-                self._scrollback.append(data)
-                full = False
-                for client in self._clients:
-                    client.offer(data)
-                    full = full or client.full
-                if full:
-                    self._wait_for_room()
-                elif len(data) >= BURST:
-                    gevent.sleep(0)  # or one flood would starve every other terminal
+            unmarked = marks.Unmarked()
+            while received := self._stream.recv():
+                if data := unmarked.feed(received):
+                    self._spread(data)
+            if unmarked.held:
+                self._spread(unmarked.held)
         except OSError:
             pass  # the connection to Docker broke: an end like any other, told by the caller
         finally:
             self.ended.set()
             self._stream.close()
+
+    def _spread(self, data: bytes) -> None:
+        self._scrollback.append(data)
+        full = False
+        for client in self._clients:
+            client.offer(data)
+            full = full or client.full
+        if full:
+            self._wait_for_room()
+        elif len(data) >= BURST:
+            gevent.sleep(0)  # or one flood would starve every other terminal
 
     def _wait_for_room(self) -> None:
         """Wait for every full client to be roomy again, and drop those that take too long.

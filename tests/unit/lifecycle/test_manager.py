@@ -123,43 +123,34 @@ def test_a_client_that_leaves_while_it_opens_does_not_take_the_others_with_it(
     first, second = (gevent.spawn(manager.session, "a", opener) for _ in range(2))
     gevent.sleep(0.01)
     first.kill()
-    assert manager.disconnect("a", leaver) is None
+    assert not manager.disconnect("a", leaver)
     opener.go.set()
     session = second.get(timeout=5)
     assert not session.ended.is_set()
-    assert manager.disconnect("a", stayer) is session
+    assert manager.disconnect("a", stayer) and manager.abandon("a") is session
 
 
-def test_a_session_that_nobody_waits_for_any_more_is_closed(manager: ConnectionManager) -> None:
-    opener, stream = Opener(), FakeStream()
-    connection = manager.connect("a", Pair().client)
-    made: list[Session] = []
-
-    def open() -> Session:
-        made.append(Session(stream, "container", 1000, 10))
-        assert opener.go.wait(5)
-        return made[0]
-
-    waiting = gevent.spawn(manager.session, "a", open)
+def test_a_session_is_abandoned_when_it_is_there_and_nobody_else(
+    manager: ConnectionManager,
+) -> None:
+    opener = Opener()
+    connections = [manager.connect("a", Pair().client) for _ in range(3)]
+    waiting = gevent.spawn(manager.session, "a", opener)
     gevent.sleep(0.01)
     waiting.kill()
-    assert manager.disconnect("a", connection) is None
+    assert [manager.disconnect("a", connection) for connection in connections] == [
+        False, False, True,
+    ]  # fmt: skip
+    assert manager.abandon("a") is manager.present("a") is None  # it is still being opened
     opener.go.set()
     gevent.sleep(0.01)
-    assert stream.near.fileno() == -1
-    opener.go.set()
-    assert manager.session("a", opener) is not made[0]
-
-
-def test_only_the_last_one_out_gets_the_session_to_close(manager: ConnectionManager) -> None:
-    opener = Opener()
-    opener.go.set()
-    connections = [manager.connect("a", Pair().client) for _ in range(3)]
-    session = manager.session("a", opener)
-    closed = [manager.disconnect("a", connection) for connection in connections]
-    assert closed == [None, None, session]
-    manager.connect("a", Pair().client)
-    assert manager.session("a", opener) is not session
+    session = manager.present("a")
+    again = manager.connect("a", Pair().client)
+    assert session and manager.session("a", opener) is session
+    assert manager.abandon("a") is None
+    assert manager.disconnect("a", again) and manager.abandon("a") is session
+    assert manager.abandon("a") is manager.present("a") is None
+    assert opener.asked == 1
 
 
 def test_a_session_that_ended_is_replaced_and_its_end_does_not_touch_the_new_one(

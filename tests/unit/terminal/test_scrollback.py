@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockbox.terminal.scrollback import HEAD, SEARCH, Scrollback, replayable, stitched
+from dockbox.terminal.scrollback import SEARCH, Scrollback, replayable
 
 QUERIES = [
     b"\x05", b"\x1b[c", b"\x1b[0c", b"\x1b[>c", b"\x1b[>0c", b"\x1b[=c", b"\x1b[5n", b"\x1b[6n",
     b"\x1b[?6n", b"\x1b[?996n", b"\x1b[14t", b"\x1b[18t", b"\x1b[21t", b"\x1b[?2026$p",
     b"\x1b[4$p", b"\x1b[>q", b"\x1b[>0q", b"\x1b[x", b"\x1b[?u", b"\x1bZ", b"\x1b]10;?\x07",
     b"\x1b]11;?\x1b\\", b"\x1b]4;1;?\x07", b"\x1b]52;c;?\x07", b"\x1bP$qm\x1b\\",
-    b"\x1bP+q544e\x1b\\",
+    b"\x1bP+q544e\x1b\\", b"\xc2\x9bc", b"\xc2\x9b6n", b"\x1b]4;1;?;2;?\x07", b"\x1b]10;?;?\x07",
+    b"\x1b[?1;1;0S", b"\x1b[1;1;1;1;2;2*y", b"\x1b[1$w", b"\x1b_Gi=1,a=q;AAAA\x1b\\",
 ]  # fmt: skip
 HARMLESS = [
     b"\x1b[31mred\x1b[0m", b"\x1b[2J\x1b[H", b"\x1b[?1049h", b"\x1b]0;title\x07", b"\x1b[10;20H",
@@ -57,36 +58,3 @@ def test_it_holds_the_end_of_the_output_and_no_more_than_its_bound(
     else:
         replay = replay.removeprefix(b"\x1b[0m")
         assert whole.endswith(replay) and len(replay) <= limit + SEARCH
-
-
-@given(st.lists(st.text("ab \r\x1bé", max_size=30), max_size=60), st.data())
-def test_a_log_and_what_follows_are_joined_without_gap_or_double(
-    parts: list[str], data: st.DataObject
-) -> None:
-    lines = "".join(f"{number} {part}\n" for number, part in enumerate(parts)).encode()
-    whole = lines + data.draw(st.sampled_from([b"", b"prompt# ls"]))
-    begins = data.draw(st.integers(0, len(lines)))  # the stream
-    newlines = [at + 1 for at, byte in enumerate(whole) if byte == 10 and at + 1 >= begins]
-    ends = data.draw(st.sampled_from([*newlines, len(lines)]))  # the log, which has caught up
-    joined = stitched(whole[:ends], whole[begins:])
-    caught_up = ends - begins >= HEAD or ends >= len(lines)
-    assert joined == whole or (joined is None and not caught_up)
-
-
-@pytest.mark.parametrize(
-    ("log", "live", "joined"),
-    [
-        (b"one\ntwo\n", b"", b"one\ntwo\n"),
-        (b"", b"live\n", None),
-        (b"one\n", b"prompt# ", b"one\nprompt# "),
-        (b"one\n17\n", b"7\n18\n", None),  # that lines end alike is no proof
-        (b"one\n17\n18\n", b"7\n18\nand", b"one\n17\n18\nand"),
-        (b"y\n" * 500, b"y\n" * 90, b"y\n" * 500),
-        (b"y\n" * 50, b"y\n" * 900, b"y\n" * 900),
-        (b"more\nthan\n", b"all\nmore\nthan\nthat\n", b"all\nmore\nthan\nthat\n"),
-    ],
-)
-def test_a_log_that_is_behind_is_told_from_one_that_has_caught_up(
-    log: bytes, live: bytes, joined: bytes | None
-) -> None:
-    assert stitched(log, live) == joined
