@@ -182,14 +182,13 @@ def test_who_leaves_an_editor_sees_what_was_there_before(
     other.type(":q!\r")
     for screen in (first, late):
         screen.shows("# ./edit\nbefore\n#", (2, 2))
-  
+
     other.shows("# ./edit\nbefore\n#", (2, 2))
 
 
 def test_what_was_cleared_is_not_there_again(server: Server, engine: Engine, site: Site) -> None:
     id, first = opened(server, engine, site)
     for screen in (watch(server, id, first), watch_elsewhere(server, id, first)):
-      
         screen.shows("#", (0, 2))
 
 
@@ -249,5 +248,5 @@ def test_after_a_cut_a_newcomer_sees_the_whole_screen(small: Server, site: Site)
     first.type("bash frame\r")
     text = "\n\n  frame\n\n  20000"
     first.shows(text, (4, 7), 30)
-  
+
     watch(small, box).shows(text)
