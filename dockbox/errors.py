@@ -84,6 +84,10 @@ class NotRunning(Conflict):
     """The dockbox is not running."""
 
 
+class Stopped(Conflict):
+    """The dockbox was stopped."""
+
+
 class PayloadTooLarge(DockboxError):
     """The request's body is too large."""
 

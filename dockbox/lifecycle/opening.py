@@ -18,6 +18,7 @@ from ..errors import (
     NotRunning,
     RuntimeFailed,
     RuntimeUnavailable,
+    Stopped,
 )
 from ..greenlets import Greenlets
 from ..models import Dockbox
@@ -60,7 +61,7 @@ class Opening:
         try:
             session = self._session(stream, container)
             self._settle(container, session, before == "running")
-            self._runtime.start(container)
+            self._start(id, container)
         except OSError:
             stream.close()
             raise RuntimeUnavailable() from None
@@ -69,6 +70,22 @@ class Opening:
             raise
         self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
         return session
+
+    def _start(self, id: str, container: str) -> None:
+        """Start it unless someone stops it meanwhile, who must have the last word."""
+        if not self._wanted(id):
+            raise Stopped()
+        self._runtime.start(container)
+        if not self._wanted(id):
+            self._runtime.stop(container, self._config.stop_grace)
+            raise Stopped()
+
+    @staticmethod
+    def _wanted(id: str) -> bool:
+        box = find(id)
+        if box is None:
+            raise NotFound()
+        return box.state == "running"
 
     def _settle(self, container: str, session: Session, running: bool) -> None:
         recent = partial(self._runtime.recent, container)

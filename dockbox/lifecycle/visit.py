@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from wsproto import WSConnection
 
 from ..config import Config
-from ..errors import DatabaseUnavailable, DockboxError
+from ..errors import DatabaseUnavailable, DockboxError, Stopped
 from ..greenlets import Greenlets
 from ..terminal.client import Client
 from ..terminal.protocol import Flow, Input, Raw, Size, Tty
@@ -148,6 +148,8 @@ class Visits:
     @staticmethod
     def _why(id: str, error: DockboxError) -> tuple[int, str]:
         """Close code and reason for a client that could not be let in."""
+        if isinstance(error, Stopped):
+            return NORMAL, error.message
         with contextlib.suppress(DatabaseUnavailable):
             if find(id) is None:
                 return NORMAL, DELETED

@@ -242,8 +242,8 @@ def test_clients_that_vanish_in_mid_output_harm_nobody(server: Server, box: str)
         eventually(lambda: server.box(box)["connections"] == 1, 10, "one connection")
         assert reader.run("echo on") == "on\n"
         for pid, files in before.items():
-            # a worker may have attached to the container, and each has connections that are kept
-            eventually(lambda: len(open_files(pid)) <= files + 12, 20, "files closed")  # noqa: B023
+            # a worker may have attached by now, and keeps connections to Docker
+            eventually(lambda: len(open_files(pid)) <= files + 25, 20, "files closed")  # noqa: B023
 
 
 def memory(server: Server) -> int:
