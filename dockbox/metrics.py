@@ -24,7 +24,7 @@ def render() -> tuple[bytes, str]:
     )
     workers = Gauge("dockbox_workers", "Workers that live.", registry=registry)
     there = Dockbox.deleted_at.is_(None)
-    with transaction() as session:
+    with transaction(reads=True) as session:
         by_state = session.execute(
             select(Dockbox.state, func.count()).where(there).group_by(Dockbox.state)
         ).all()

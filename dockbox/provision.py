@@ -208,7 +208,7 @@ class Provision:
         """Stop creating what was deleted meanwhile, by whichever worker."""
         if not self._running:
             return
-        with transaction() as session:
+        with transaction(reads=True) as session:
             deleted = session.scalars(
                 select(Dockbox.id).where(
                     Dockbox.id.in_(list(self._running)), Dockbox.deleted_at.is_not(None)

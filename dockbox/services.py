@@ -82,5 +82,5 @@ class Services:
 
 def installation() -> str:
     """The id that labels the containers of all servers of this database."""
-    with transaction() as session:
+    with transaction(reads=True) as session:
         return session.execute(select(Installation.id)).scalar_one()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import gevent
 from flask import Blueprint, Response, copy_current_request_context, jsonify
 from flask.typing import ResponseReturnValue
-from sqlalchemy import text
+from sqlalchemy import select
 
 from .. import metrics
 from ..database import transaction
 from ..errors import DatabaseUnavailable, DockboxError
+from ..models import Installation
 from .common import services
 
 blueprint = Blueprint("ops", __name__)
@@ -49,8 +50,8 @@ def _check(check: Callable[[], None]) -> str:
 
 
 def _database() -> None:
-    with gevent.Timeout(READY_TIMEOUT, DatabaseUnavailable()), transaction() as session:
-        session.execute(text("SELECT 1"))
+    with gevent.Timeout(READY_TIMEOUT, DatabaseUnavailable()), transaction(reads=True) as session:
+        session.execute(select(Installation.id))
 
 
 @blueprint.get("/metrics")

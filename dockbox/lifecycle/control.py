@@ -152,7 +152,7 @@ class Control:
         offload(lambda: remove(mount.parent / f".{mount.name}.fetch"))
 
     def _any(self, id: str) -> Dockbox | None:
-        with transaction() as session:
+        with transaction(reads=True) as session:
             return session.get(Dockbox, id)
 
     def _await_removal(self, id: str) -> None:

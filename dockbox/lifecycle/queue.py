@@ -116,7 +116,7 @@ def smallest(id: str) -> tuple[str, Size] | None:
     """The container of a running dockbox, and the smallest rows and columns that its connections
     have told, over all workers."""
     size = func.min(Connection.rows), func.min(Connection.cols)
-    with transaction() as session:
+    with transaction(reads=True) as session:
         found = session.execute(
             select(Dockbox.container_id, *size)
             .join(Connection, Connection.dockbox_id == Dockbox.id)
@@ -130,7 +130,7 @@ def smallest(id: str) -> tuple[str, Size] | None:
 
 def count(ids: Sequence[str]) -> dict[str, int]:
     """How many connections each of these dockboxes has, over all workers."""
-    with transaction() as session:
+    with transaction(reads=True) as session:
         rows = session.execute(
             select(Connection.dockbox_id, func.count())
             .where(Connection.dockbox_id.in_(ids))

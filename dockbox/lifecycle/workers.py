@@ -31,7 +31,7 @@ def beat(worker: str) -> None:
 
 def connections(worker: str) -> dict[str, str]:
     """The connections that the database holds for ``worker``, and the dockbox of each."""
-    with transaction() as session:
+    with transaction(reads=True) as session:
         rows = session.execute(
             select(Connection.id, Connection.dockbox_id).where(Connection.worker_id == worker)
         )

@@ -21,6 +21,7 @@ from ..support.processes import Missing
 from ..support.registry import Registry
 from ..support.run import ROOT, Run
 from ..support.server import Server
+from ..support.shared import new_box, shared_server
 from ..support.site import Site
 
 ENGINE = pytest.StashKey[Engine]()  # in the config, once it runs
@@ -173,6 +174,32 @@ def make_server(
     yield make
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def module_server(
+    request: pytest.FixtureRequest, run: Run, engine: Engine,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Server]:  # fmt: skip
+    """See ``shared``."""
+    settings: dict[str, object] = getattr(request.module, "SETTINGS", {})
+    yield from shared_server(run, engine, tmp_path_factory.mktemp("shared"), **settings)
+
+
+@pytest.fixture
+def shared(module_server: Server, request: pytest.FixtureRequest) -> Server:
+    """One server for all tests of a module to which the database does not matter.
+
+    The module may have ``SETTINGS`` for it.
+    """
+    request.node.stash[SERVERS] = [module_server]
+    return module_server
+
+
+@pytest.fixture
+def box(shared: Server, site: Site) -> str:
+    """A dockbox of the shared server."""
+    return new_box(shared, site)
 
 
 @pytest.fixture

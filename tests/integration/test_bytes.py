@@ -5,39 +5,22 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import websocket
 
-from ..support.engine import Engine
 from ..support.rawmode import digest, raw, read_exactly
-from ..support.run import Run
 from ..support.server import Server
-from ..support.shared import new_box, shared_server
-from ..support.site import Site
 from ..support.waiting import eventually
-from .conftest import SERVERS
 
 MB = 2**20
 MOST = 8 * MB  # bytes in one message, as docs/protocol.md has it
 
 
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from shared_server(run, engine, tmp_path_factory.mktemp("bytes"))
-
-
 @pytest.fixture
-def server(one: Server, request: pytest.FixtureRequest) -> Server:
-    request.node.stash[SERVERS] = [one]
-    return one
-
-
-@pytest.fixture
-def box(server: Server, site: Site) -> str:
-    return new_box(server, site)
+def server(shared: Server) -> Server:
+    return shared
 
 
 @pytest.fixture

@@ -7,43 +7,29 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ..support.engine import Engine
 from ..support.internals import connect_elsewhere, on_two_workers, open_files
 from ..support.rawmode import digest, raw, read_exactly
-from ..support.run import Run
 from ..support.server import Server
-from ..support.shared import new_box, shared_server
+from ..support.shared import new_box
 from ..support.site import Site
 from ..support.terminal import Closed, Terminal
 from ..support.waiting import eventually
-from .conftest import SERVERS
 
 MB = 2**20
 STALL = 2  # seconds, STALL_TIMEOUT of the server here
 TOO_SLOW = (1013, "The output was not read. Connect again.")
-
-
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("clients")
-    yield from shared_server(run, engine, folder, stall_timeout=STALL, idle_timeout=600)
+SETTINGS = {"stall_timeout": STALL, "idle_timeout": 600}
 
 
 @pytest.fixture
-def server(one: Server, request: pytest.FixtureRequest) -> Server:
-    request.node.stash[SERVERS] = [one]
-    return one
-
-
-@pytest.fixture
-def box(server: Server, site: Site) -> str:
-    return new_box(server, site)
+def server(shared: Server) -> Server:
+    return shared
 
 
 def deaf(server: Server, id: str, buffer: int = 4096) -> Terminal:

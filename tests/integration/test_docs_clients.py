@@ -15,36 +15,21 @@ from pathlib import Path
 import pytest
 from ptyprocess import PtyProcess
 
-from ..support.engine import Engine
 from ..support.processes import program
-from ..support.run import ROOT, Run
+from ..support.run import ROOT
 from ..support.server import Server
-from ..support.shared import new_box, shared_server
-from ..support.site import Site
 from ..support.terminal import Terminal
 from ..support.waiting import eventually
-from .conftest import SERVERS
 
 DOCS = (ROOT / "docs/protocol.md").read_text()
 DEBIAN_WS = Path("/usr/share/nodejs/ws")  # Node.js before 22 has no WebSocket of its own
 FILES = {"js": "terminal.mjs", "python": "terminal.py"}
-
-
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("docs")
-    yield from shared_server(run, engine, folder, idle_timeout=600)
+SETTINGS = {"idle_timeout": 600}
 
 
 @pytest.fixture
-def server(one: Server, request: pytest.FixtureRequest) -> Server:
-    request.node.stash[SERVERS] = [one]
-    return one
-
-
-@pytest.fixture
-def box(server: Server, site: Site) -> str:
-    return new_box(server, site)
+def server(shared: Server) -> Server:
+    return shared
 
 
 class Person:

@@ -21,18 +21,12 @@ from ..support.site import Site
 from .conftest import SERVERS
 
 IMAGE = "dockbox-test/screen:1"  # has vim, and knows UTF-8
-
-
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("screen")
-    yield from shared_server(run, engine, folder, idle_timeout=600)
+SETTINGS = {"idle_timeout": 600}
 
 
 @pytest.fixture
-def server(one: Server, request: pytest.FixtureRequest) -> Server:
-    request.node.stash[SERVERS] = [one]
-    return one
+def server(shared: Server) -> Server:
+    return shared
 
 
 def vim() -> dict[str, bytes]:

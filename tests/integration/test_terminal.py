@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +11,11 @@ import pytest
 from ..support import images
 from ..support.engine import Engine
 from ..support.registry import Registry
-from ..support.run import Run
 from ..support.server import Server
-from ..support.shared import new_box, shared_server
+from ..support.shared import new_box
 from ..support.site import Site
 from ..support.terminal import Terminal
 from ..support.throttle import Throttle
-from .conftest import SERVERS
 
 PROMPT = {images.BASH: b"# ", images.SH: b"/app # "}
 UPGRADE = {
@@ -26,23 +23,6 @@ UPGRADE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }  # fmt: skip
 NOBODY = "/v1/dockbox/ws/00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from shared_server(run, engine, tmp_path_factory.mktemp("terminal"))
-
-
-@pytest.fixture
-def shared(one: Server, request: pytest.FixtureRequest) -> Server:
-    """One server for all tests to which the database does not matter."""
-    request.node.stash[SERVERS] = [one]
-    return one
-
-
-@pytest.fixture
-def box(shared: Server, site: Site) -> str:
-    return new_box(shared, site)
 
 
 # --- the shell --------------------------------------------------------------------------------

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from ..support.engine import Engine
 from ..support.internals import connect_elsewhere
 from ..support.rawmode import digest
-from ..support.run import Run
 from ..support.server import Server
-from ..support.shared import new_box, shared_server
 from ..support.site import Site
 from ..support.terminal import Terminal
 from ..support.waiting import eventually
-from .conftest import SERVERS
 
 STALL = 2  # seconds, STALL_TIMEOUT of the server here
-
-
-@pytest.fixture(scope="module")
-def one(run: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("tty")
-    yield from shared_server(run, engine, folder, stall_timeout=STALL, idle_timeout=600)
+SETTINGS = {"stall_timeout": STALL, "idle_timeout": 600}
 
 
 @pytest.fixture
-def server(one: Server, request: pytest.FixtureRequest) -> Server:
-    request.node.stash[SERVERS] = [one]
-    return one
-
-
-@pytest.fixture
-def box(server: Server, site: Site) -> str:
-    return new_box(server, site)
+def server(shared: Server) -> Server:
+    return shared
 
 
 class Tty:
