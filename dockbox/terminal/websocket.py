@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import gevent
 from wsproto import WSConnection
 from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
@@ -18,6 +19,8 @@ from wsproto.utilities import RemoteProtocolError
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 NORMAL, GOING_AWAY, PROTOCOL, NOT_ALLOWED = 1000, 1001, 1002, 1008
 TOO_BIG, FAILED, TOO_SLOW = 1009, 1011, 1013
+TURN = 4  # frames before other greenlets have their turn
+MOST_FRAGMENTS = 65536  # of one message, which they would not make larger, being empty
 
 
 class Socket(Protocol):
@@ -69,7 +72,8 @@ class Incoming:
         protocol or makes a message longer than ``most`` bytes.
         """
         pieces: list[bytes] = []
-        size = 0
+        size = fragments = 0
+        turn = 0  # frames since others had their turn
         while True:
             try:
                 data = self._sock.recv(65536)
@@ -78,16 +82,23 @@ class Incoming:
             if not data:
                 return
             self._heard()
+            if len(data) >= 4096:
+                turn = TURN
             for event in self._events(data):
+                turn += 1
+                if turn >= TURN:  # reading does not wait while there is something to be read
+                    turn = 0
+                    gevent.sleep(0)
                 if isinstance(event, (TextMessage, BytesMessage)):
                     piece = event.data.encode() if isinstance(event.data, str) else event.data
                     pieces.append(bytes(piece))
                     size += len(piece)
-                    if size > self._most:
+                    fragments += 1
+                    if size > self._most or fragments > MOST_FRAGMENTS:
                         raise Refused(TOO_BIG, "The message is too big.")
                     if event.message_finished:
                         whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                        pieces, size = [], 0
+                        pieces, size, fragments = [], 0, 0
                         yield whole
                     elif len(pieces) > 1024:  # tiny fragments must not cost more than bytes do
                         pieces = [b"".join(pieces)]

@@ -54,6 +54,9 @@ Step = Callable[[Rig, str, list[Box], Scale], list[Row]]
 STEPS: dict[str, Step] = {
     "throughput": lambda rig, url, boxes, s: streaming.throughput(rig, boxes[0], s.few, s.size),
     "echo": lambda rig, url, boxes, s: streaming.echo(rig, boxes, s.few, s.keys),
+    "hostile": lambda rig, url, boxes, s: streaming.echo_among_hostile(
+        rig, boxes, s.few, s.keys, 2 * s.connections
+    ),
     "interrupt": lambda rig, url, boxes, s: interrupting.interrupt(rig, boxes[0], s.few, s.presses),
     "connects": lambda rig, url, boxes, s: connecting.rate(rig, boxes[5], s.few, s.connects),
     "first": lambda rig, url, boxes, s: connecting.first_output(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .client import Address
-from .report import DIRECT, LATENCY, LESS_THAN_PEERS, RATE, Row, percentiles
+from .report import DIRECT, DOCKBOX, LATENCY, LESS_THAN_PEERS, RATE, Aim, Row, percentiles
 from .rig import SERVERS, TARGETS, Box, Rig
 from .servers import cpu
 from .shell import Shell
@@ -89,6 +89,43 @@ def _keystrokes(address: Address, keys: int) -> list[float]:
     shell.interrupt()
     shell.close()
     return times[WARM_UP:]
+
+
+def echo_among_hostile(
+    rig: Rig, boxes: list[Box], rounds: int, keys: int, silent: int
+) -> list[Row]:
+    """The way of a keystroke while clients do their worst at the same box and at another."""
+    aims = (Aim("value", "≤", 50),)
+    rows = {
+        which: Row(f"echo {which} among hostile clients", "ms", "", aims)
+        for which in ("p50", "p99")
+    }
+    for _ in range(rounds):
+        with tormented(rig.address(DOCKBOX, boxes[0]), boxes[1].id, boxes[2].id, silent):
+            times = _keystrokes(rig.address(DOCKBOX, boxes[0]), keys)
+        for which, seconds in percentiles(times).items():
+            rows[which].add(DOCKBOX, seconds * 1000)
+        rig.wait(1)
+    return list(rows.values())
+
+
+@contextmanager
+def tormented(address: Address, flooded: str, quiet: str, silent: int) -> Iterator[None]:
+    """``tests.support.hostile`` is at work on the server of ``address``."""
+    host, port = address.server
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.hostile", f"{host}:{port}", flooded, quiet,
+         str(silent)],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        if process.stdout.readline() != b"hostile\n":
+            raise RuntimeError("the hostile clients did not get in")
+        yield
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @contextmanager

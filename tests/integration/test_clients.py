@@ -6,6 +6,8 @@ import contextlib
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -314,3 +316,26 @@ def test_who_only_pings_stays(server: Server, box: str) -> None:
         answers = [terminal.socket.recv_data(control_frame=True) for _ in range(3)]
         assert [opcode for opcode, _ in answers] == [0xA] * 3
         assert terminal.run("echo alive") == "alive\n"
+
+
+def test_a_typist_is_served_while_all_the_hostile_do_their_worst(
+    server: Server, box: str, site: Site
+) -> None:
+    flooded = new_box(server, site)
+    netloc = server.url.removeprefix("http://")
+    command = [sys.executable, "-m", "tests.support.hostile", netloc, flooded, box, "1000"]
+    with server.connect(box) as typist:
+        typist.run("true")
+        hostile = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            assert hostile.stdout and hostile.stdout.readline() == b"hostile\n"
+            for number in range(100):
+                assert typist.run(f"echo {number}", 20) == f"{number}\n"
+            assert server.box(box)["connections"] > 1000
+        finally:
+            hostile.kill()
+            hostile.communicate()
+        eventually(lambda: server.box(box)["connections"] == 1, 60, "the typist alone")
+        assert typist.run("echo calm") == "calm\n"
+    assert server.post(f"/v1/dockbox/{flooded}/stop").json()["state"] == "stopped"
+    assert "Traceback" not in server.log()
