@@ -29,6 +29,7 @@ from . import queue
 from .lookup import find
 from .manager import ConnectionManager
 
+WHY = 3.0  # seconds that an engine may take to say what has ended
 RELOAD = 20.0  # seconds that a session waits for who comes back, as with a page's reload
 
 
@@ -149,7 +150,8 @@ class Opening:
                 return NORMAL, "The dockbox was deleted."
             if box.state != "running":
                 return NORMAL, "The dockbox was stopped."
-            found = self._runtime.inspect(container)
+            with gevent.Timeout(WHY, RuntimeUnavailable()):
+                found = self._runtime.inspect(container)
             if found.running:
                 return FAILED, "The connection to the container broke. Connect again."
             queue.container_ended(id)
