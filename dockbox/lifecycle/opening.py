@@ -29,6 +29,7 @@ from . import queue
 from .lookup import find
 from .manager import ConnectionManager
 
+REDRAW = 0.1  # seconds in which those who come share a redraw: each one is a process in the box
 WHY = 3.0  # seconds that an engine may take to say what has ended
 RELOAD = 20.0  # seconds that a session waits for who comes back, as with a page's reload
 
@@ -41,6 +42,7 @@ class Opening:
     ) -> None:
         self._config, self._runtime = config, runtime
         self._manager, self._greenlets = manager, greenlets
+        self._redrawing: set[str] = set()  # dockboxes that will be redrawn in a moment
         self._left_alone: set[str] = set()  # dockboxes whose session may be closed soon
 
     def open(self, id: str, before: str) -> Session:
@@ -97,9 +99,13 @@ class Opening:
 
     def redraw(self, id: str, session: Session) -> None:
         """Have drawn what a replay lacks that is cut; never waits."""
-        self._greenlets.spawn(f"redraw {id}", self._redraw, session)
+        if id not in self._redrawing:
+            self._redrawing.add(id)
+            self._greenlets.spawn(f"redraw {id}", self._redraw, id, session)
 
-    def _redraw(self, session: Session) -> None:
+    def _redraw(self, id: str, session: Session) -> None:
+        gevent.sleep(REDRAW)
+        self._redrawing.discard(id)
         with contextlib.suppress(DockboxError):  # the session's end will say what is wrong
             self._runtime.redraw(session.container)
 
