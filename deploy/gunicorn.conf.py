@@ -3,6 +3,7 @@
 .venv/bin/gunicorn -c deploy/gunicorn.conf.py wsgi:app
 """
 
+import gc
 import json
 import os
 import sys
@@ -56,6 +57,10 @@ def post_worker_init(worker):
     import gevent
     from gunicorn.workers import ggevent
 
+    # What is here now stays: looking through it for garbage would hold all terminals up, by 0.1 s
+    # now and then.
+    gc.collect()
+    gc.freeze()
     services = worker.wsgi.extensions["dockbox"]
     services.start()
     listeners = []

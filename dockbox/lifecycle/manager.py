@@ -100,6 +100,11 @@ class ConnectionManager:
             return
         result.set(session)
 
+    def sessions(self) -> list[Session]:
+        """All that are open."""
+        with self._lock:
+            return [found.value for found in self._sessions.values() if found.successful()]
+
     def present(self, dockbox: str) -> Session | None:
         """The session that is open."""
         with self._lock:

@@ -96,10 +96,13 @@ class Visits:
             client.close(GOING_AWAY, RESTARTING)
 
     def keep_alive(self) -> None:
-        """Ping whoever is due, for ever."""
+        """Ping whoever is due, and look whether Docker is still there, for ever."""
         while True:
+            for session in self._manager.sessions():
+                session.check()
             for client in self._manager.clients():
                 client.keep_alive(self._config.ping_interval)
+                gevent.sleep(0)  # a thousand of them must not hold up who types
             gevent.sleep(min(1.0, self._config.ping_interval / 4))
 
     # --- what the client says ---------------------------------------------------------------

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import socket
 import ssl
+import struct
 import time
+from termios import TIOCOUTQ
 from typing import Any
 
 import gevent
 from requests import Response
 
-# A dead engine behind TCP is noticed after 15 + 3 * 5 seconds.
-KEEPALIVE = (
-    (socket.SO_KEEPALIVE, 1),
-    (socket.TCP_KEEPIDLE, 15),
-    (socket.TCP_KEEPINTVL, 5),
-    (socket.TCP_KEEPCNT, 3),
-)
+SIOCOUTQNSD = 0x894B  # linux/sockios.h: bytes that are not sent yet; TIOCOUTQ: nor acknowledged
 
 
 class HijackedStream:
     """The two-way stream behind the engine's answer to ``POST /containers/…/attach``.
 
     ``wrapper`` is what docker-py returns.  The inner socket is used directly; what the HTTP
-    client has read beyond the answer's headers comes first.
+    client has read beyond the answer's headers comes first.  An engine behind TCP that is gone
+    without a word is noticed within three times ``interval`` seconds.
     """
 
-    def __init__(self, wrapper: Any, response: Response) -> None:
+    def __init__(self, wrapper: Any, response: Response, interval: float) -> None:
         self._wrapper = wrapper
         self._response = response
         inner: Any = wrapper  # over TLS docker-py gives the socket itself
         self._socket = inner._sock if isinstance(wrapper, io.RawIOBase) else inner
         self._early = self._read_early()
         self._socket.settimeout(None)
-        if self._socket.family in (socket.AF_INET, socket.AF_INET6):
-            self._socket.setsockopt(socket.SOL_SOCKET, *KEEPALIVE[0])
-            for option in KEEPALIVE[1:]:
-                self._socket.setsockopt(socket.IPPROTO_TCP, *option)
+        self._interval = interval
+        self._doubt: tuple[int, float] | None = None  # bytes without an answer, and since when
+        self._far = self._socket.family in (socket.AF_INET, socket.AF_INET6)
+        if self._far:
+            self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        idle, between = max(1, round(self._interval)), max(1, round(self._interval / 3))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            (socket.TCP_KEEPIDLE, idle),
+            (socket.TCP_KEEPINTVL, between),
+            (socket.TCP_KEEPCNT, 3),
+        ):
+            self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _read_early(self) -> bytes:
         """What is in the HTTP client's buffer: peek, with the socket set not to wait."""
@@ -79,6 +88,26 @@ class HijackedStream:
                     continue
             break
         return b"".join(pieces)
+
+    def check(self) -> None:
+        # Keepalive waits while anything is not acknowledged, and TCP would repeat that for a
+        # quarter of an hour.  TCP_USER_TIMEOUT would also end a shell that just does not read.
+        if not self._far:
+            return
+        try:
+            sent = self._held(TIOCOUTQ) - self._held(SIOCOUTQNSD)
+        except (OSError, ValueError):
+            return  # closed, or about to say what is wrong
+        now = time.monotonic()
+        if sent <= 0:
+            self._doubt = None
+        elif self._doubt is None or sent < self._doubt[0]:
+            self._doubt = sent, now
+        elif now - self._doubt[1] > 2 * self._interval:
+            self.close()
+
+    def _held(self, request: int) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self._socket, request, bytes(4)))[0])
 
     def close(self) -> None:
         # Everything, or the engine keeps the connection, unread, and stalls the container.

@@ -49,6 +49,9 @@ class AttachStream(Protocol):
     def settle(self, quiet: float, most: float, size: int) -> bytes:
         """What comes until ``quiet`` seconds bring nothing; ``most`` seconds, ``size`` bytes."""
 
+    def check(self) -> None:
+        """Called often: close the connection if the other end has not answered for long."""
+
     def close(self) -> None:
         """Give up the connection and everything under it; safe to call at any time, twice."""
 

@@ -173,7 +173,9 @@ class Engine:
                 api._url("/containers/{0}/attach", container), None, params=params, stream=True,
                 headers={"Connection": "Upgrade", "Upgrade": "tcp"}, timeout=CALL_TIMEOUT,
             )  # fmt: skip
-            return HijackedStream(api._get_raw_response_socket(answer), answer)
+            return HijackedStream(
+                api._get_raw_response_socket(answer), answer, self._config.ping_interval
+            )
 
     def recent(self, container: str) -> bytes:
         params = {"stdout": 1, "stderr": 1, "tail": self._config.scrollback_bytes // LINE}

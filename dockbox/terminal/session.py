@@ -29,6 +29,7 @@ class Stream(Protocol):
     def send_now(self, data: bytes) -> int: ...
     def sendall(self, data: bytes | memoryview) -> None: ...
     def settle(self, quiet: float, most: float, size: int) -> bytes: ...
+    def check(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -81,6 +82,10 @@ class Session:
         if client in self._clients:
             self._clients.remove(client)
         self._room.set()
+
+    def check(self) -> None:
+        """Called often: end when Docker has not taken what was typed for too long."""
+        self._stream.check()
 
     def close(self, code: int, reason: str) -> None:
         """Close every client, and the stream with them."""

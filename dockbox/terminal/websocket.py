@@ -7,6 +7,7 @@ the bytes as they are, and flow control needs to know where a frame ends.
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from wsproto.utilities import RemoteProtocolError
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 NORMAL, GOING_AWAY, PROTOCOL, NOT_ALLOWED = 1000, 1001, 1002, 1008
 TOO_BIG, FAILED, TOO_SLOW = 1009, 1011, 1013
-TURN = 4  # frames before other greenlets have their turn
+TURN, LASTS = 4, 0.001  # frames in a row, and seconds before there are more of them
 MOST_FRAGMENTS = 65536  # of one message, which they would not make larger, being empty
 
 
@@ -73,7 +74,7 @@ class Incoming:
         """
         pieces: list[bytes] = []
         size = fragments = 0
-        turn = 0  # frames since others had their turn
+        turn, since = 0, time.monotonic()  # frames of this turn, and its beginning
         while True:
             try:
                 data = self._sock.recv(65536)
@@ -85,10 +86,6 @@ class Incoming:
             if len(data) >= 4096:
                 turn = TURN
             for event in self._events(data):
-                turn += 1
-                if turn >= TURN:  # reading does not wait while there is something to be read
-                    turn = 0
-                    gevent.sleep(0)
                 if isinstance(event, (TextMessage, BytesMessage)):
                     piece = event.data.encode() if isinstance(event.data, str) else event.data
                     pieces.append(bytes(piece))
@@ -108,6 +105,12 @@ class Incoming:
                     if self._parser.state is ConnectionState.OPEN:  # wsproto's, not the client's
                         raise Refused(int(event.code), "That is not the WebSocket protocol.")
                     return
+                turn += 1
+                if turn >= TURN:
+                    # Reading does not wait while there is something to be read, and one who
+                    # sends frames without end would take all of the worker's time.
+                    gevent.sleep(max(0, since + LASTS - time.monotonic()))
+                    turn, since = 0, time.monotonic()
 
     def _events(self, data: bytes) -> Iterator[Any]:
         try:

@@ -30,7 +30,9 @@ Started = TypeVar("Started", Engine, Postgres, Registry)
 
 
 class MakeServer(Protocol):
-    def __call__(self, start: bool = True, **settings: object) -> Server: ...
+    def __call__(
+        self, start: bool = True, docker: str | None = None, **settings: object
+    ) -> Server: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -159,13 +161,14 @@ def make_server(
     """Starts servers that share a database, the engine and a mount, as a cluster's do."""
     servers = request.node.stash.setdefault(SERVERS, [])
 
-    def make(start: bool = True, **settings: object) -> Server:
+    def make(start: bool = True, docker: str | None = None, **settings: object) -> Server:
         defaults: dict[str, object] = {
             "web_concurrency": 2, "idle_timeout": 2, "stop_grace": 1,
             "private_sources": "127.0.0.0/8", "images_file": images_file,
             "allowed_images": "dockbox-test/*,127.0.0.1:*/*",
         }  # fmt: skip
-        server = Server(run, tmp_path, engine.url, database, **{**defaults, **settings})
+        docker = docker or engine.url
+        server = Server(run, tmp_path, docker, database, **{**defaults, **settings})
         servers.append(server)
         if start:
             server.start()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
+from ..support.engine import Engine
 from ..support.internals import terminal_worker
-from ..support.processes import program
+from ..support.relay import Relay, dropped
 from ..support.server import Server
 from ..support.shared import new_box
 from ..support.site import Site
@@ -20,23 +19,6 @@ from ..support.terminal import Closed, Terminal
 from ..support.waiting import eventually
 
 INTERVAL = 1  # second between pings
-
-
-@contextmanager
-def cable_cut(terminal: Terminal) -> Iterator[None]:
-    """Nothing of the terminal's connection passes any more, in either direction."""
-    port = str(terminal.socket.sock.getsockname()[1])
-    rules = [["INPUT", "-i", "lo", "-p", "tcp", side, port, "-j", "DROP"] for side in ENDS]
-    try:
-        for rule in rules:
-            subprocess.run([program("iptables", "iptables"), "-w", "-I", *rule], check=True)
-        yield
-    finally:
-        for rule in rules:
-            subprocess.run([program("iptables", "iptables"), "-w", "-D", *rule], check=True)
-
-
-ENDS = ("--sport", "--dport")
 
 
 @pytest.mark.parametrize("flood", [False, True])
@@ -50,11 +32,33 @@ def test_a_client_whose_cable_was_cut_leaves_the_count_and_the_box_is_stopped(
     if flood:
         terminal.send(b"yes\r")
         terminal.read_until(b"y\r\ny\r\n")
-    with cable_cut(terminal):
+    with dropped(terminal.socket.sock.getsockname()[1]):
         began = time.monotonic()
         eventually(lambda: server.box(id)["connections"] == 0, 20, "no connection")
         assert flood or time.monotonic() - began >= 2 * INTERVAL
         server.wait_state(id, "stopped")
+
+
+@pytest.mark.parametrize("typing", [False, True])
+def test_a_docker_engine_that_vanished_without_a_word_is_noticed(
+    make_server: Callable[..., Server], engine: Engine, site: Site, typing: bool
+) -> None:
+    wire = Relay(engine.url.removeprefix("unix://"))
+    server = make_server(docker=f"tcp://127.0.0.1:{wire.port}", ping_interval=INTERVAL)
+    try:
+        id = new_box(server, site)
+        terminal = server.connect(id)
+        terminal.run("echo here")
+        with dropped(wire.port):
+            began = time.monotonic()
+            if typing:
+                terminal.send(b"x")
+            assert terminal.close_code(30) == (1011, "Docker cannot be reached.")
+            assert time.monotonic() - began >= INTERVAL
+        with server.connect(id) as terminal:
+            assert terminal.run("echo again") == "again\n"
+    finally:
+        wire.close()
 
 
 def test_pings_keep_an_idle_connection_open(make_server: Callable[..., Server], site: Site) -> None:

@@ -127,6 +127,13 @@ def test_what_is_refused_is_refused_before_the_upgrade(shared: Server, box: str)
     assert (found["state"], found["connections"]) == ("stopped", 0)
 
 
+def test_compression_is_not_agreed_to(shared: Server, box: str) -> None:
+    offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+    with shared.connect(box, headers=[offer]) as terminal:
+        assert "sec-websocket-extensions" not in terminal.socket.getheaders()
+        assert terminal.run("echo plain") == "plain\n"
+
+
 def test_a_page_of_the_servers_own_may_connect(shared: Server, box: str) -> None:
     with shared.connect(box, origin=shared.url) as terminal:
         assert terminal.run("echo hello") == "hello\n"

@@ -110,6 +110,7 @@ def _again(work: Callable[[], None]) -> None:
 def main() -> None:
     netloc, flooded, quiet, silent = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started this
+    os.nice(10)  # real ones would use processors of their own, not the server's
     hostile = Hostile(netloc, flooded, quiet)
     hostile.say_nothing(int(silent))
     hostile.begin()

@@ -110,6 +110,9 @@ class FakeStream:
             self.typed += byte
             gevent.sleep(0)  # a switch in the middle of each message
 
+    def check(self) -> None:
+        pass
+
     def settle(self, quiet: float, most: float, size: int) -> bytes:
         return b""
 

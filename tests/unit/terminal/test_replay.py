@@ -126,6 +126,9 @@ class Marked(FakeStream):
         self._coming += mark
         self._printed += mark
 
+    def check(self) -> None:
+        pass
+
     def settle(self, quiet: float, most: float, size: int) -> bytes:
         coming, self._coming = self._coming, b""
         if not coming and self._after:
