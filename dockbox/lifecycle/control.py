@@ -73,6 +73,19 @@ class Control:
             if queue.begin_stop(id, self._worker):
                 self.finish_stop(id)
                 return
+        self._await_stop(id)
+
+    def stop_again(self, id: str) -> None:
+        """Stop a container that was started while someone stopped it, unless it is wanted again.
+
+        Raises what ``stop`` raises.
+        """
+        with self.under_way(id):
+            self._await_stop(id)
+            if queue.begin_stop(id, self._worker, "stopped"):
+                self.finish_stop(id)
+
+    def _await_stop(self, id: str) -> None:
         end = time.monotonic() + self._config.stop_grace + 60
         for box in self._watcher.follow(id, 1.0):
             if box is not None and box["state"] != "stopping":
@@ -85,7 +98,9 @@ class Control:
         """Stop what is ``stopping`` and ours.  Safe to do again."""
         try:
             box = find(id)
-            if box is not None and box.container_id:
+            if box is None or (box.state, box.owner) != ("stopping", self._worker):
+                return  # we slept, and others did it; by now somebody may be connected again
+            if box.container_id:
                 self._runtime.stop(box.container_id, self._config.stop_grace)
         except DockboxError:
             queue.undo_stop(id, self._worker)

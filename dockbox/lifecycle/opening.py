@@ -26,6 +26,7 @@ from ..runtime.base import AttachStream, ContainerSpec, Runtime
 from ..terminal.session import Session
 from ..terminal.websocket import FAILED, NORMAL
 from . import queue
+from .control import Control
 from .lookup import find
 from .manager import ConnectionManager
 
@@ -38,10 +39,11 @@ class Opening:
     """Makes sessions for the manager, and sees each one to its end."""
 
     def __init__(
-        self, config: Config, runtime: Runtime, manager: ConnectionManager, greenlets: Greenlets
-    ) -> None:
+        self, config: Config, runtime: Runtime, manager: ConnectionManager,
+        control: Control, greenlets: Greenlets,
+    ) -> None:  # fmt: skip
         self._config, self._runtime = config, runtime
-        self._manager, self._greenlets = manager, greenlets
+        self._manager, self._control, self._greenlets = manager, control, greenlets
         self._redrawing: set[str] = set()  # dockboxes that will be redrawn in a moment
         self._left_alone: set[str] = set()  # dockboxes whose session may be closed soon
 
@@ -80,7 +82,7 @@ class Opening:
             raise Stopped()
         self._runtime.start(container)
         if not self._wanted(id):
-            self._runtime.stop(container, self._config.stop_grace)
+            self._control.stop_again(id)
             raise Stopped()
 
     @staticmethod
@@ -150,6 +152,7 @@ class Opening:
 
     def _why(self, id: str, container: str) -> tuple[int, str]:
         """Close code and reason for a terminal that ended."""
+        box = None
         try:
             box = find(id)
             if box is None:
@@ -160,12 +163,13 @@ class Opening:
                 found = self._runtime.inspect(container)
             if found.running:
                 return FAILED, "The connection to the container broke. Connect again."
-            queue.container_ended(id)
+            queue.container_ended(id, box.last_modified)
             return FAILED, f"The container ended with code {found.exit_code}."
         except DatabaseUnavailable:
             return FAILED, "The terminal ended."
         except ContainerGone:
-            queue.container_ended(id)
+            if box:
+                queue.container_ended(id, box.last_modified)
             return FAILED, "The container was removed."
         except DockboxError as error:
             return FAILED, error.message

@@ -168,11 +168,11 @@ def claim(worker: str, most: int = 20) -> list[Dockbox]:
         return list(claimed)
 
 
-def begin_stop(id: str, worker: str) -> bool:
-    """Whether the running dockbox is now ours to stop, connections or not."""
+def begin_stop(id: str, worker: str, state: str = "running") -> bool:
+    """Whether the dockbox, being ``state``, is now ours to stop, connections or not."""
     with transaction() as session:
         values = {"state": "stopping", "owner": worker, "stops_at": None}
-        return bool(rows(session, _update(id, "running").values(**values)))
+        return bool(rows(session, _update(id, state).values(**values)))
 
 
 def done(id: str, worker: str) -> bool:
@@ -191,11 +191,12 @@ def start_failed(id: str, connection: str) -> None:
         session.execute(change.values(state="stopped", stops_at=None))
 
 
-def found_running(id: str) -> bool:
-    """The container of a stopped dockbox was found running: it is queued."""
+def found_running(id: str, since: float) -> bool:
+    """The container of a dockbox, stopped since before ``since``, was found running: queue it."""
     with transaction() as session:
         values = {"state": "running", "stops_at": clock() + Dockbox.idle_timeout}
-        return bool(rows(session, _update(id, "stopped").values(**values)))
+        change = _update(id, "stopped").where(Dockbox.last_modified <= since)
+        return bool(rows(session, change.values(**values)))
 
 
 def undo_stop(id: str, worker: str) -> None:
@@ -216,7 +217,12 @@ def release(id: str, worker: str) -> None:
         )
 
 
-def container_ended(id: str) -> bool:
-    """The container of a running dockbox was found ended."""
+def container_ended(id: str, since: float) -> bool:
+    """The container of a dockbox that is running, unchanged since ``since``, was found ended.
+
+    ``since`` is from before the container was looked at: who slept in between must not undo what
+    others did meanwhile.
+    """
     with transaction() as session:
-        return bool(rows(session, _update(id, "running").values(state="stopped", stops_at=None)))
+        change = _update(id, "running").where(Dockbox.last_modified <= since)
+        return bool(rows(session, change.values(state="stopped", stops_at=None)))

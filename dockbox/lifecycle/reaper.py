@@ -38,6 +38,7 @@ class Reaper:
         self._runtime, self._manager, self._control = runtime, manager, control
         self._sizes, self._provision = sizes, provision
         self._greenlets, self._worker = greenlets, worker
+        self._steady = workers.Steady()
         self._reconciling: gevent.Greenlet | None = None
 
     def run(self) -> None:
@@ -64,10 +65,12 @@ class Reaper:
 
     def _beat(self) -> None:
         workers.beat(self._worker)
+        steady = self._steady.beat()
         self._compare_connections()
-        for id in workers.prune():
+        for id in workers.forget_dead() if steady else ():
             self._sizes.fit(id)
-        for box in workers.adopt(self._worker, self._control.busy()):
+        workers.queue_idle()
+        for box in workers.adopt(self._worker, self._control.busy(), steady):
             log.info("finishing what was left half done: %s, %s", box.id, box.state)
             self._work("finish", box, self._finish(box))
         if not self._reconciling:  # beside this loop: an engine that hangs must not stop the beat
@@ -125,26 +128,26 @@ class Reaper:
                 update(Installation)
                 .where(Installation.reconciled_at < clock() - RECONCILE)
                 .values(reconciled_at=clock())
-                .returning(Installation.id)
+                .returning(clock())
             ).first()
         if turn is None:
             return
+        calm = turn[0] - SETTLED  # by then, long before Docker was asked, a row had its state
         containers = {info.dockbox_id: info for info in self._runtime.list()}
-        settled = Dockbox.last_modified < clock() - SETTLED
         with transaction() as session:
             rows = session.execute(
-                select(Dockbox.id, Dockbox.state, settled).where(
+                select(Dockbox.id, Dockbox.state).where(
                     (Dockbox.state == "running") | Dockbox.id.in_(list(containers))
                 )
             ).all()
-        known = {id: (state, calm) for id, state, calm in rows}
-        for id, (state, calm) in known.items():
+        known = {str(id): str(state) for id, state in rows}
+        for id, state in known.items():
             runs = id in containers and containers[id].running
-            if state == "running" and not runs and calm:
-                queue.container_ended(id)
-            elif state == "stopped" and runs and calm:
-                queue.found_running(id)
+            if state == "running" and not runs:
+                queue.container_ended(id, calm)
+            elif state == "stopped" and runs:
+                queue.found_running(id, calm)
         for id in containers:
-            if known.get(id, ("failed", True))[0] == "failed":
+            if known.get(id, "failed") == "failed":
                 log.warning("removing a container without a dockbox: %s", id)
                 self._runtime.remove(id)

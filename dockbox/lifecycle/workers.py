@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +40,28 @@ def connections(worker: str) -> dict[str, str]:
         return {str(id): str(dockbox) for id, dockbox in rows}
 
 
-def prune() -> list[str]:
-    """Forget dead workers and their connections; queue what nobody is connected to any more.
+class Steady:
+    """Whether this worker may judge others by their heartbeats.
+
+    After an outage of the database, or a sleep of its own, everybody's heartbeat is old: who comes
+    first would take all others for dead.  So it needs to have beaten itself, without a gap, for
+    as long as a heartbeat lasts.
+    """
+
+    def __init__(self) -> None:
+        self._since = self._last = -math.inf
+
+    def beat(self) -> bool:
+        """A heartbeat of ours has just been written; whether others may be judged now."""
+        now = time.monotonic()
+        if now - self._last > 1.5 * HEARTBEAT:
+            self._since = now
+        self._last = now
+        return now - self._since >= EXPIRY
+
+
+def forget_dead() -> list[str]:
+    """Forget dead workers and their connections.
 
     Returns the dockboxes that have lost a connection, and with it perhaps its size.
     """
@@ -47,16 +69,20 @@ def prune() -> list[str]:
         dead = session.scalars(
             select(Worker.id).where(Worker.heartbeat <= clock() - EXPIRY).with_for_update()
         ).all()
-        lost: Sequence[str] = (
-            ()
-            if not dead
-            else session.scalars(
-                delete(Connection)
-                .where(Connection.worker_id.in_(dead))
-                .returning(Connection.dockbox_id)
-            ).all()
-        )
+        if not dead:
+            return []
+        lost = session.scalars(
+            delete(Connection)
+            .where(Connection.worker_id.in_(dead))
+            .returning(Connection.dockbox_id)
+        ).all()
         session.execute(delete(Worker).where(Worker.id.in_(dead)))
+    return sorted(set(lost))
+
+
+def queue_idle() -> None:
+    """Queue what nobody is connected to any more."""
+    with transaction() as session:
         idle = session.scalars(
             select(Dockbox.id)
             .where(Dockbox.state == "running", Dockbox.stops_at.is_(None))
@@ -65,7 +91,6 @@ def prune() -> list[str]:
         ).all()
         for id in idle:
             queue_if_empty(session, id)
-    return sorted(set(lost))
 
 
 def retire(worker: str) -> None:
@@ -73,22 +98,23 @@ def retire(worker: str) -> None:
     with transaction() as session:
         session.execute(delete(Connection).where(Connection.worker_id == worker))
         session.execute(delete(Worker).where(Worker.id == worker))
-    prune()
+    queue_idle()
 
 
-def adopt(worker: str, busy: Sequence[str], most: int = 20) -> list[Dockbox]:
+def adopt(worker: str, busy: Sequence[str], steady: bool, most: int = 20) -> list[Dockbox]:
     """Take over what was left half done: by dead workers, or by live ones that could not go on.
 
     That is creating, stopping and deleting; the dockboxes returned are owned by ``worker``,
-    which is working on ``busy`` already.
+    which is working on ``busy`` already.  Unless ``steady`` the dead are left alone.
     """
+    of_the_dead = and_(Dockbox.owner.is_not(None), Dockbox.owner.not_in(alive()))
     half_done = or_(Dockbox.deleted_at.is_not(None), Dockbox.state.in_(("creating", "stopping")))
     with transaction() as session:
         left = session.scalars(
             select(Dockbox.id)
             .where(
                 or_(
-                    and_(Dockbox.owner.is_not(None), Dockbox.owner.not_in(alive())),
+                    *((of_the_dead,) if steady else ()),
                     and_(Dockbox.owner.is_(None), half_done),
                     and_(Dockbox.owner == worker, Dockbox.id.not_in(busy)),
                 )

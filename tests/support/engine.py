@@ -28,8 +28,9 @@ class Engine:
     so that 127.0.0.1 (a registry) is the same for it and the tests.
     """
 
-    def __init__(self, run: Run, name: str = "engine") -> None:
+    def __init__(self, run: Run, name: str = "engine", live_restore: bool = False) -> None:
         self._run = run
+        self._live_restore = live_restore  # whether containers outlive the engine
         self.folder = run.folder / name
         self.url = f"unix://{self.folder}/sock"
         self.log_file = self.folder / "log"
@@ -53,6 +54,7 @@ class Engine:
             "--config-file", f"{at}/daemon.json", "--bridge", self._bridge,
             # no container needs to reach anything, and the host's rules stay as they are
             "--iptables=false", "--ip-masq=false", "--ip-forward=false",
+            *(("--live-restore",) if self._live_restore else ()),
         ]  # fmt: skip
 
     def _answers(self) -> bool:

@@ -146,9 +146,11 @@ def test_a_stop_that_failed_is_due_again_unless_someone_is_there(db: Database) -
 
 def test_what_docker_says_is_taken_over(db: Database) -> None:
     ended, found = db.box(stops_at=5.0), db.box("stopped", idle_timeout=9)
-    assert queue.container_ended(ended) and not queue.container_ended(ended)
+    assert not queue.container_ended(ended, 0.9), "it has changed since"
+    assert queue.container_ended(ended, 1.0) and not queue.container_ended(ended, db.now())
     assert (db.state(ended), db.seconds_left(ended)) == ("stopped", None)
-    assert queue.found_running(found) and not queue.found_running(found)
+    assert not queue.found_running(found, 0.9), "it has changed since"
+    assert queue.found_running(found, 1.0) and not queue.found_running(found, db.now())
     left = db.seconds_left(found)
     assert db.state(found) == "running" and left is not None and 7 < left <= 9
 
@@ -183,21 +185,22 @@ def test_a_dead_worker_is_forgotten_with_its_connections(db: Database) -> None:
     for box in (empty, shared, stopped):
         db.connection(box, dead)
     kept = db.connection(shared, live)
-    assert workers.prune() == sorted([empty, shared, stopped])
+    assert workers.forget_dead() == sorted([empty, shared, stopped])
+    workers.queue_idle()
     assert db.rows("SELECT id FROM connections") == [(kept,)]
     left = db.seconds_left(empty)
     assert left is not None and 5 < left <= 7
     assert db.seconds_left(shared) is db.seconds_left(stopped) is None
-    assert workers.prune() == []
+    assert workers.forget_dead() == []
 
 
 def test_a_beat_keeps_a_worker_alive_and_brings_a_dead_one_back(db: Database) -> None:
     worker = db.worker(workers.EXPIRY - 1)
     workers.beat(worker)
-    workers.prune()
+    workers.forget_dead()
     assert db.one("SELECT count(*) FROM workers") == 1
     db.rows("UPDATE workers SET heartbeat = 0")
-    workers.prune()
+    workers.forget_dead()
     assert db.one("SELECT count(*) FROM workers") == 0
     workers.beat(worker)
     assert db.one("SELECT count(*) FROM workers") == 1
@@ -227,16 +230,38 @@ def test_half_done_work_is_adopted_from_the_dead_and_from_nobody(db: Database) -
         db.box(state, owner=live)
     for state in ("stopped", "running", "failed"):
         db.box(state)
-    assert {box.id for box in workers.adopt(me, [busy])} == adopted
+    assert {box.id for box in workers.adopt(me, [busy], True)} == adopted
     assert {db.owner(box) for box in adopted} == {me}
-    assert workers.adopt(db.worker(), []) == []
-    assert {box.id for box in workers.adopt(me, [busy, *adopted])} == set()
+    assert workers.adopt(db.worker(), [], True) == []
+    assert {box.id for box in workers.adopt(me, [busy, *adopted], True)} == set()
+
+
+def test_who_is_not_steady_adopts_nothing_from_those_who_look_dead(db: Database) -> None:
+    me, dead = db.worker(), db.worker(workers.EXPIRY + 1)
+    adopted = {db.box("creating"), db.box("stopping", owner=me)}
+    db.box("stopping", owner=dead)
+    assert {box.id for box in workers.adopt(me, [], False)} == adopted
+
+
+def test_others_are_judged_only_after_an_unbroken_series_of_beats(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(workers.time, "monotonic", lambda: now)
+    steady = workers.Steady()
+    for gaps, judges in (
+        ([0, 5, 5, 4.9], [False] * 4), ([0.1, 5, 7], [True] * 3),
+        ([8, 5, 5], [False] * 3), ([5], [True]),  # an outage: everybody's beat was late
+    ):  # fmt: skip
+        for gap, judge in zip(gaps, judges, strict=True):
+            now += gap
+            assert steady.beat() is judge
 
 
 def test_several_adopt_at_once_and_each_box_goes_to_one(db: Database) -> None:
     boxes = {db.box("stopping") for _ in range(20)}
     several = [db.worker() for _ in range(4)]
-    found = db.at_once([partial(workers.adopt, worker, []) for worker in several])
+    found = db.at_once([partial(workers.adopt, worker, [], True) for worker in several])
     adopted = [box.id for boxes in found for box in boxes]
     assert len(adopted) == len(set(adopted)) and set(adopted) <= boxes
 
@@ -260,7 +285,7 @@ def test_however_they_interleave_a_box_is_queued_exactly_when_nobody_is_there(
                 else:
                     stay.append(connection)
                 if chance.random() < 0.2:
-                    workers.prune()
+                    workers.queue_idle()
             return stay
 
         return run
