@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
-.PHONY: help setup run test check bench format clean
+.PHONY: help setup run test check bench chaos format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,11 @@ format: .venv/.dev ## mend format and lint
 bench: .venv/.bench ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
 	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static
 	$(PY) -m tests.bench $(ARGS)
+
+chaos: .venv/.dev ## break everything at random, and see that dockbox bears it
+	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static \
+	  initdb postgresql ip iproute2 iptables iptables
+	$(PY) -m tests.chaos $(ARGS)
 
 clean: ## remove what was installed here, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
