@@ -17,18 +17,23 @@ from tests.support.processes import Missing
 from tests.support.run import Run
 
 from .chaos import chaos
-from .world import World
+from .points import points
+from .world import World, faulty_world
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="who does what; a random one if not given")
     parser.add_argument("--seconds", type=float, default=60, help="how long it breaks things")
+    parser.add_argument(
+        "--steps", action="store_true",
+        help="instead kill a worker at each step of each operation, one after the other",
+    )  # fmt: skip
     parser.add_argument("--logs", action="store_true", help="print the servers' logs at the end")
     return parser.parse_args()
 
 
-def rampage(seed: int, seconds: float, logs: bool) -> int:
+def rampage(seed: int, seconds: float, steps: bool, logs: bool) -> int:
     """Start everything, run, report; the exit status."""
     with ExitStack() as ends:
         # before all else, since it ends last: a second Ctrl-C must not leave half of it
@@ -41,9 +46,11 @@ def rampage(seed: int, seconds: float, logs: bool) -> int:
         postgres.start()
         engine.start()
         engine.import_images()
-        world = ends.enter_context(World(run, engine, postgres, run.folder))
+        plan = run.folder / "plan"
+        made = faulty_world(run, engine, postgres, run.folder, plan) if steps else None
+        world = ends.enter_context(made or World(run, engine, postgres, run.folder))
         try:
-            violations = chaos(world, seed, seconds)
+            violations = points(world, plan, 1) if steps else chaos(world, seed, seconds)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             if logs:
@@ -58,7 +65,7 @@ def main() -> int:
     seed = secrets.randbelow(10**6) if args.seed is None else args.seed
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tidy up then, too
     try:
-        return rampage(seed, args.seconds, args.logs)
+        return rampage(seed, args.seconds, args.steps, args.logs)
     except Missing as missing:
         print(missing, file=sys.stderr)
         return 1

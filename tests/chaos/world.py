@@ -88,3 +88,12 @@ class World:
     def excused(self, dockbox: str, since: float) -> bool:
         """Whether a fault may have ended the dockbox's shell after ``since``."""
         return any(self._excuses.get(key, 0) >= since for key in (dockbox, EVERYTHING))
+
+
+def faulty_world(run: Run, engine: Engine, postgres: Postgres, folder: Path, plan: Path) -> World:
+    """One whose workers die at the step that the file ``plan`` says."""
+    world = World(run, engine, postgres, folder)
+    for server in world.servers:
+        server.app = "tests.support.faulty:app"
+        server.settings["FAULT_PLAN"] = str(plan)
+    return world

@@ -40,12 +40,13 @@ class Server:
             "DOCKER_SERVER_HOST": docker, "MOUNT_POINT": str(self.mount), **database,
             **{name.upper(): str(value) for name, value in settings.items()},
         }  # fmt: skip
+        self.app = "wsgi:app"
         self.process: subprocess.Popen[bytes] | None = None
         self.terminals: list[Terminal] = []
 
     def start(self, timeout: float = 30) -> None:
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-        command = [gunicorn, "-c", "deploy/gunicorn.conf.py", "wsgi:app"]
+        command = [gunicorn, "-c", "deploy/gunicorn.conf.py", self.app]
         environment = self._run.environment(**self.settings)
         self.process = launch(command, self.log_file, environment, ROOT)
         eventually(self._answers, timeout, f"health of the server\n{self.log_file}")
