@@ -1,0 +1,75 @@
+"""Who comes late with a stop: it is done only while it is still asked for."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from dockbox.config import Config
+from dockbox.greenlets import Greenlets
+from dockbox.lifecycle.control import Control
+from dockbox.lifecycle.watch import Watcher
+from dockbox.runtime.base import Runtime
+
+from .world import Database
+
+
+class Stops:
+    """A runtime that notes what it is told to stop."""
+
+    def __init__(self) -> None:
+        self.stopped: list[str] = []
+
+    def stop(self, container: str, grace: int) -> None:
+        self.stopped.append(container)
+
+
+@pytest.fixture
+def stops() -> Stops:
+    return Stops()
+
+
+@pytest.fixture
+def me(db: Database) -> str:
+    return db.worker()
+
+
+@pytest.fixture
+def control(db: Database, stops: Stops, me: str, tmp_path: Path) -> Control:
+    config: Any = Config(
+        environment="development", port=1, docker_server_host="unix:///nothing", database_name="",
+        database_host="", database_port=None, database_user="", database_password="",
+        mount_point=tmp_path,
+    )  # fmt: skip
+    return Control(config, cast(Runtime, stops), Watcher(Greenlets(nullcontext)), me)
+
+
+def test_who_slept_does_not_stop_what_is_no_longer_its_own(
+    db: Database, control: Control, stops: Stops, me: str
+) -> None:
+    others = db.worker()
+    taken_over = db.box("stopping", container_id="a", owner=others)
+    started_again = db.box("running", container_id="b")
+    for box in (taken_over, started_again, "gone"):
+        control.finish_stop(box)
+    assert stops.stopped == []
+    assert (db.state(taken_over), db.owner(taken_over)) == ("stopping", others)
+    assert db.state(started_again) == "running"
+    mine = db.box("stopping", container_id="c", owner=me)
+    control.finish_stop(mine)
+    assert stops.stopped == ["c"] and db.state(mine) == "stopped"
+
+
+def test_a_container_started_amid_a_stop_is_stopped_unless_it_is_wanted_again(
+    db: Database, control: Control, stops: Stops
+) -> None:
+    wanted = db.box("running", container_id="a")
+    control.stop_again(wanted)
+    assert stops.stopped == [] and db.state(wanted) == "running"
+    unwanted = db.box("stopped", container_id="b")
+    control.stop_again(unwanted)
+    assert stops.stopped == ["b"]
+    assert (db.state(unwanted), db.owner(unwanted)) == ("stopped", None)
