@@ -24,10 +24,17 @@ from .errors import DatabaseUnavailable
 db = SQLAlchemy()
 migrate = Migrate()
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Connections that a worker has at the most, opened as they are needed and kept: what goes beyond
+# a pool's size would be opened and closed for each transaction.  Who finds all in use waits for
+# POOL_TIMEOUT seconds.
+POOL_SIZE, MAX_OVERFLOW, POOL_TIMEOUT = 10, 0, 10
 
 
 class clock(GenericFunction[float]):
-    """Seconds since 1970 by the database's clock: the only one that all servers share."""
+    """Seconds since 1970 by the database's clock: the only one that all servers share.
+
+    It is the time at which the statement began, so that an index can be searched for it.
+    """
 
     type = Double()
     inherit_cache = True
@@ -35,7 +42,8 @@ class clock(GenericFunction[float]):
 
 @compiles(clock, "postgresql")
 def _clock_postgresql(*_: Any, **__: Any) -> str:
-    return "extract(epoch from clock_timestamp())::float8"
+    # not clock_timestamp(): what changes while a statement runs is compared with row after row
+    return "extract(epoch from statement_timestamp())::float8"
 
 
 @compiles(clock, "sqlite")
@@ -58,7 +66,9 @@ def init_app(app: Flask, config: Config) -> None:
     instance = Path(app.instance_path)
     instance.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url(config, instance)
-    options: dict[str, Any] = {"pool_timeout": 10}
+    options: dict[str, Any] = {
+        "pool_size": POOL_SIZE, "max_overflow": MAX_OVERFLOW, "pool_timeout": POOL_TIMEOUT,
+    }  # fmt: skip
     if config.sqlite:
         options["connect_args"] = {"timeout": 10}
     else:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from ..database import clock, transaction
-from ..models import Connection, Dockbox
+from ..models import WAITING, Connection, Dockbox
 from ..terminal.protocol import Size
 
 RETRY = 10.0  # seconds until a stop that failed is tried again
@@ -147,8 +147,7 @@ def claim(worker: str, most: int = 20) -> list[Dockbox]:
     with transaction() as session:
         due = session.scalars(
             select(Dockbox.id)
-            .where(Dockbox.stops_at <= clock(), Dockbox.state == "running")
-            .where(Dockbox.deleted_at.is_(None))
+            .where(Dockbox.stops_at <= clock(), WAITING)
             .order_by(Dockbox.stops_at)
             .limit(most)
             .with_for_update(skip_locked=True)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 TICK = 0.5  # seconds between looks at the queue
 RECONCILE = 10.0  # seconds between comparisons of Docker with the database, by one worker of all
 SETTLED = 15.0  # seconds after which a row that differs from Docker is not just being changed
+AT_ONCE = 1000  # ids in one statement: a database bounds its parameters
 
 
 class Reaper:
@@ -134,13 +135,7 @@ class Reaper:
             return
         calm = turn[0] - SETTLED  # by then, long before Docker was asked, a row had its state
         containers = {info.dockbox_id: info for info in self._runtime.list()}
-        with transaction() as session:
-            rows = session.execute(
-                select(Dockbox.id, Dockbox.state).where(
-                    (Dockbox.state == "running") | Dockbox.id.in_(list(containers))
-                )
-            ).all()
-        known = {str(id): str(state) for id, state in rows}
+        known = _known(list(containers))
         for id, state in known.items():
             runs = id in containers and containers[id].running
             if state == "running" and not runs:
@@ -151,3 +146,17 @@ class Reaper:
             if known.get(id, "failed") == "failed":
                 log.warning("removing a container without a dockbox: %s", id)
                 self._runtime.remove(id)
+
+
+def _known(ids: list[str]) -> dict[str, str]:
+    """The state of whatever runs, and of those with these ids."""
+    columns = Dockbox.id, Dockbox.state
+    known: dict[str, str] = {}
+    with transaction(reads=True) as session:
+        running = select(*columns).where(Dockbox.state == "running", Dockbox.deleted_at.is_(None))
+        known.update((id, state) for id, state in session.execute(running))
+        others = [id for id in ids if id not in known]
+        for start in range(0, len(others), AT_ONCE):
+            some = select(*columns).where(Dockbox.id.in_(others[start : start + AT_ONCE]))
+            known.update((id, state) for id, state in session.execute(some))
+    return known

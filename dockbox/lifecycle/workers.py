@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import and_, delete, insert, or_, select, update
 
 from ..database import clock, transaction
-from ..models import Connection, Dockbox, Worker
+from ..models import ATTENDED, UNFINISHED, Connection, Dockbox, Worker
 from .queue import occupied, queue_if_empty, rows
 
 # A worker is dead when it has not been heard of for this long (seconds); it beats every
@@ -85,8 +85,7 @@ def queue_idle() -> None:
     with transaction() as session:
         idle = session.scalars(
             select(Dockbox.id)
-            .where(Dockbox.state == "running", Dockbox.stops_at.is_(None))
-            .where(Dockbox.deleted_at.is_(None), ~occupied(Dockbox.id))
+            .where(ATTENDED, ~occupied(Dockbox.id))
             .with_for_update(skip_locked=True)
         ).all()
         for id in idle:
@@ -113,11 +112,12 @@ def adopt(worker: str, busy: Sequence[str], steady: bool, most: int = 20) -> lis
         left = session.scalars(
             select(Dockbox.id)
             .where(
+                UNFINISHED,  # follows from the rest, and says which index has all of them
                 or_(
                     *((of_the_dead,) if steady else ()),
                     and_(Dockbox.owner.is_(None), half_done),
                     and_(Dockbox.owner == worker, Dockbox.id.not_in(busy)),
-                )
+                ),
             )
             .limit(most)
             .with_for_update(skip_locked=True)
