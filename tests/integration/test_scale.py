@@ -76,8 +76,9 @@ CALLS: dict[str, tuple[Callable[[], object], int]] = {  # with how many rows the
     "cancel_deleted": (cancel_deleted, 10),
     "beat": (lambda: workers.beat(WORKER), many.WORKERS),
     "connections": (lambda: workers.connections(WORKER), CLIENTS // many.WORKERS),
-    "prune": (workers.prune, many.WORKERS + ATTENDED + CLIENTS),
-    "adopt": (lambda: workers.adopt(WORKER, [box(3)]), 20 + many.WORKERS),
+    "forget_dead": (workers.forget_dead, many.WORKERS),
+    "queue_idle": (workers.queue_idle, ATTENDED + CLIENTS),
+    "adopt": (lambda: workers.adopt(WORKER, [box(3)], True), 20 + many.WORKERS),
     "compare_containers": (compare_containers, 15_000),
     "first page": (lambda: lookup.page(50, None, None), 100),
     "snapshots": (lambda: lookup.snapshots([box(n) for n in range(1, 1000, 100)]), 50),
@@ -102,7 +103,7 @@ def test_no_statement_reads_a_table_from_end_to_end(full: Database, name: str) -
     for plan in found:
         # the sweep for what has lost its last client unheard compares all boxes that have clients
         # with all clients
-        allowed = {"connections"} if name == "prune" else set()
+        allowed = {"connections"} if name == "queue_idle" else set()
         assert plan.scanned() - allowed <= {"workers", "installation"}, plan
     assert sum(plan.read() for plan in found) <= most, found
 
@@ -129,8 +130,8 @@ def test_the_queue_is_searched_by_time_and_not_by_trying_all_who_wait(full: Data
 def test_an_idle_tick_is_one_statement_and_writes_nothing(full: Database) -> None:
     assert len(many.statements(lambda: queue.claim(WORKER))) == 1
     assert writes(lambda: queue.claim(WORKER)) == 0
-    assert writes(workers.prune) == 0
-    assert writes(lambda: workers.adopt(WORKER, CREATING)) == 0
+    assert writes(workers.forget_dead) == writes(workers.queue_idle) == 0
+    assert writes(lambda: workers.adopt(WORKER, CREATING, True)) == 0
     assert writes(lambda: workers.beat(WORKER)) == 1
 
 

@@ -13,8 +13,8 @@ from .world import Database
 
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "claim": (lambda: queue.claim("worker-0"), "queue (state=? AND stops_at>? AND stops_at<?)"),
-    "prune": (workers.prune, "attended"),
-    "adopt": (lambda: workers.adopt("worker-0", []), "unfinished"),
+    "queue_idle": (workers.queue_idle, "attended"),
+    "adopt": (lambda: workers.adopt("worker-0", [], True), "unfinished"),
     "page": (lambda: lookup.page(50, (1e10, ""), None), "newest ((created_at,id)<(?,?))"),
     "page of a state": (
         lambda: lookup.page(50, (1e10, ""), "failed"),
