@@ -32,6 +32,7 @@ class Faults:
             (self.freeze_worker, 2), (self.freeze_server, 1), (self.restart_postgres, 2),
             (self.cut_postgres, 3), (self.restart_docker, 1), (self.end_container, 4),
         ]  # fmt: skip
+        self._meanwhile: list[Fault] = [self.end_container, self.cut_postgres, lambda: None]
 
     def strike(self, seconds: float) -> None:
         """Break one after the other for so long."""
@@ -87,11 +88,17 @@ class Faults:
         try:
             for pid in pids:
                 self._signal(pid, signal.SIGSTOP)
-            time.sleep(seconds)
+            time.sleep(seconds / 2)
+            self._choice.choice(self._meanwhile)()  # which it will hear of late
+            time.sleep(seconds / 2)
         finally:
             for pid in pids:
                 self._signal(pid, signal.SIGCONT)
         self._say(f"{what} thaws", str(pids))
+        if self._choice.random() < 0.3:  # before it knows what has become of its work
+            self._pause(1)
+            self._say("kill what has thawed", str(pids[-1]))
+            self._signal(pids[-1], signal.SIGKILL)
 
     @staticmethod
     def _signal(pid: int, sign: signal.Signals) -> None:
