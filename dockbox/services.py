@@ -44,7 +44,7 @@ class Services:
         self.provision = Provision(
             config, self.runtime, self.images, self.control, self.watcher, greenlets, self.worker
         )
-        opening = Opening(config, self.runtime, self.manager, self.control, greenlets)
+        opening = Opening(config, self.runtime, self.manager, self.control, greenlets, self.worker)
         sizes = Sizes(self.runtime.resize, greenlets)
         self.visits = Visits(
             config, self.manager, opening, sizes, self.watcher, greenlets, self.worker

@@ -40,10 +40,11 @@ class Opening:
 
     def __init__(
         self, config: Config, runtime: Runtime, manager: ConnectionManager,
-        control: Control, greenlets: Greenlets,
+        control: Control, greenlets: Greenlets, worker: str,
     ) -> None:  # fmt: skip
         self._config, self._runtime = config, runtime
-        self._manager, self._control, self._greenlets = manager, control, greenlets
+        self._manager, self._control = manager, control
+        self._greenlets, self._worker = greenlets, worker
         self._redrawing: set[str] = set()  # dockboxes that will be redrawn in a moment
         self._left_alone: set[str] = set()  # dockboxes whose session may be closed soon
 
@@ -163,13 +164,13 @@ class Opening:
                 found = self._runtime.inspect(container)
             if found.running:
                 return FAILED, "The connection to the container broke. Connect again."
-            queue.container_ended(id, box.last_modified)
+            queue.container_ended(id, box.last_modified, self._worker)
             return FAILED, f"The container ended with code {found.exit_code}."
         except DatabaseUnavailable:
             return FAILED, "The terminal ended."
         except ContainerGone:
             if box:
-                queue.container_ended(id, box.last_modified)
+                queue.container_ended(id, box.last_modified, self._worker)
             return FAILED, "The container was removed."
         except DockboxError as error:
             return FAILED, error.message

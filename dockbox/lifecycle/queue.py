@@ -216,12 +216,16 @@ def release(id: str, worker: str) -> None:
         )
 
 
-def container_ended(id: str, since: float) -> bool:
+def container_ended(id: str, since: float, worker: str | None = None) -> bool:
     """The container of a dockbox that is running, unchanged since ``since``, was found ended.
 
     ``since`` is from before the container was looked at: who slept in between must not undo what
-    others did meanwhile.
+    others did meanwhile.  If ``worker``'s terminals have found it, those of others have perhaps not
+    noticed yet, and must not be told that somebody stopped it: the last one to notice says it.
     """
     with transaction() as session:
         change = _update(id, "running").where(Dockbox.last_modified <= since)
+        if worker:
+            others = exists().where(Connection.dockbox_id == id, Connection.worker_id != worker)
+            change = change.where(~others)
         return bool(rows(session, change.values(state="stopped", stops_at=None)))

@@ -12,7 +12,7 @@ import pytest
 
 from ...support import images
 from ...support.engine import Engine
-from ...support.internals import Rows
+from ...support.internals import Rows, on_two_workers, terminal_worker
 from ...support.server import Server
 from ...support.terminal import Terminal
 from ...support.waiting import eventually
@@ -103,6 +103,24 @@ def test_a_terminal_whose_container_goes_is_told_at_once(
     assert (fresh == container.id) == (how == "killed")
     found = engine.client().containers.list(all=True, filters={"name": id})
     assert [container.id for container in found] == [fresh]
+
+
+def test_a_worker_that_hears_late_of_the_end_of_a_container_does_not_say_it_was_stopped(
+    server: Server, engine: Engine, url: str
+) -> None:
+    box = server.create(url)
+    with on_two_workers(server, box["id"]) as (early, late):
+        for terminal in (early, late):
+            terminal.run("echo here")
+        sleeper = terminal_worker(server, late)
+        os.kill(sleeper, signal.SIGSTOP)
+        try:
+            engine.client().containers.get(box["container_id"]).kill()
+            assert early.close_code(20) == (1011, "The container ended with code 137.")
+        finally:
+            os.kill(sleeper, signal.SIGCONT)
+        assert late.close_code(20) == (1011, "The container ended with code 137.")
+    assert server.wait_state(box["id"], "stopped")["stops_at"] is None
 
 
 def test_containers_that_change_behind_our_back_are_noticed(

@@ -155,6 +155,14 @@ def test_what_docker_says_is_taken_over(db: Database) -> None:
     assert db.state(found) == "running" and left is not None and 7 < left <= 9
 
 
+def test_the_last_worker_whose_terminals_notice_the_end_says_it(db: Database) -> None:
+    box, early, late = db.box(), db.worker(), db.worker()
+    first, _ = db.connection(box, early), db.connection(box, late)
+    assert not queue.container_ended(box, db.now(), early)
+    queue.schedule(box, first)
+    assert queue.container_ended(box, db.now(), late)
+
+
 # --- sizes --------------------------------------------------------------------------------
 
 
