@@ -13,7 +13,12 @@ from .client import Failed, call, connect, run
 from .world import DOCKBOX, World
 
 PATIENCE = 30.0  # seconds beside the idle_timeout
-TROUBLE = re.compile(r"^(Traceback .*|.*greenlet .* died.*|.*the reaper failed.*)$", re.MULTILINE)
+RECORD = re.compile(r"^(?=\[?\d{4}-\d\d-\d\d )", re.MULTILINE)  # where one of the log begins
+TROUBLE = re.compile(r"Traceback|greenlet .* died|the reaper failed")
+EXPECTED = (
+    # the pool's own, when PostgreSQL has cut a connection whose transaction failed otherwise
+    "Exception during reset or similar",
+)
 ROWS = (
     "SELECT id, state, owner, deleted_at, container_id, error FROM dockboxes"
     " WHERE state IN ('creating', 'stopping', 'running') OR owner IS NOT NULL"
@@ -113,9 +118,7 @@ def _use(world: World, server: Server) -> Finding:
 
 def _trouble(server: Server) -> Finding:
     """The first sign of a bug in the log, and how many there are."""
-    log = server.log()
-    found = list(TROUBLE.finditer(log))
+    records = RECORD.split(server.log())
+    found = [r for r in records if TROUBLE.search(r) and not any(e in r for e in EXPECTED)]
     if found:
-        first = found[0].start()
-        around = log[max(0, first - 300) : first + 4000]
-        yield f"{len(found)} errors in its log, the first:\n{around}"
+        yield f"{len(found)} errors in its log, the first:\n{found[0][:4000]}"
