@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from .server import Server
+from .api import Api
 
 Event = tuple[str, dict[str, Any]]
 
@@ -15,7 +15,7 @@ Event = tuple[str, dict[str, Any]]
 class Events:
     """Connects at once; ``seen`` is all that came so far."""
 
-    def __init__(self, server: Server, key: str, timeout: float = 30) -> None:
+    def __init__(self, server: Api, key: str, timeout: float = 30) -> None:
         self.seen: list[Event] = []
         self.answer = requests.get(
             f"{server.url}/v1/dockbox/{key}/events", stream=True, timeout=timeout

@@ -7,20 +7,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from functools import partialmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import requests
 
+from .api import Api
 from .processes import children, end, free_port, kill, launch
 from .run import ROOT, Run
-from .terminal import Terminal
 from .waiting import eventually
 
 
-class Server:
+class Server(Api):
     """One server; ``settings`` are dockbox's, in lower case: ``idle_timeout=2``.
 
     ``database`` holds the five settings that start with DATABASE_.
@@ -30,8 +28,7 @@ class Server:
         self, run: Run, folder: Path, docker: str, database: Mapping[str, str], **settings: object
     ) -> None:
         self._run = run
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(free_port())
         self.mount = Path(str(settings.pop("mount_point", folder / "mount")))
         self.mount.mkdir(parents=True, exist_ok=True)
         self.log_file = folder / f"server-{self.port}.log"
@@ -42,7 +39,6 @@ class Server:
         }  # fmt: skip
         self.app = "wsgi:app"
         self.process: subprocess.Popen[bytes] | None = None
-        self.terminals: list[Terminal] = []
 
     def start(self, timeout: float = 30) -> None:
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
@@ -85,51 +81,3 @@ class Server:
 
     def log(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
-
-    def request(self, method: str, path: str, timeout: float = 60, **more: Any) -> Any:
-        """An HTTP request, with what ``requests.request`` takes; a ``requests.Response``."""
-        return requests.request(method, self.url + path, timeout=timeout, **more)
-
-    get = partialmethod(request, "GET")
-    post = partialmethod(request, "POST")
-    patch = partialmethod(request, "PATCH")
-    delete = partialmethod(request, "DELETE")
-
-    def create(self, url: str, **body: object) -> dict[str, Any]:
-        """Create a dockbox and wait until it is there; the resource."""
-        answer = self.post("/v1/dockbox", json={"url": url, **body})
-        assert answer.status_code == 201, f"{answer.status_code} {answer.text}"
-        return dict(answer.json())
-
-    def box(self, key: str) -> dict[str, Any]:
-        answer = self.get(f"/v1/dockbox/{key}")
-        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
-        return dict(answer.json())
-
-    def wait_state(self, key: str, state: str, timeout: float = 15) -> dict[str, Any]:
-        """Wait until the dockbox is ``state``; the resource."""
-
-        def reached() -> dict[str, Any] | None:
-            box = self.box(key)
-            return box if box["state"] == state else None
-
-        found = eventually(reached, timeout, f"{key} being {state}", every=0.1)
-        assert found is not None
-        return found
-
-    def connect(
-        self, key: str, query: str = "", headers: Sequence[str] = (), **options: Any
-    ) -> Terminal:
-        """A terminal; ``query`` as in ``rows=40&cols=100``; ``options`` are ``Terminal``'s.
-
-        The test's end closes it.
-        """
-        address = f"ws://127.0.0.1:{self.port}/v1/dockbox/ws/{key}"
-        terminal = Terminal(f"{address}?{query}" if query else address, headers, **options)
-        self.terminals.append(terminal)
-        return terminal
-
-    def hang_up(self) -> None:
-        """Close every terminal."""
-        while self.terminals:
-            self.terminals.pop().close()
