@@ -18,8 +18,9 @@ run: setup ## install what running needs, and start dockbox
 
 test: .venv/.dev ## install what the tests need, and run them all
 	@scripts/need git git dockerd docker.io docker-registry docker-registry \
-	  busybox busybox-static bash-static bash-static initdb postgresql mkfs.ext4 e2fsprogs ip iproute2 iptables iptables \
-	  vim.tiny vim-tiny node nodejs
+	  busybox busybox-static bash-static bash-static initdb postgresql mkfs.ext4 e2fsprogs \
+	  ip iproute2 iptables iptables vim.tiny vim-tiny node nodejs \
+	  haproxy haproxy faketime faketime openssl openssl
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	$(PY) -m pytest $(ARGS)
 
