@@ -56,7 +56,10 @@ class HijackedStream:
         if not isinstance(buffered, io.BufferedReader):
             return b""
         self._socket.settimeout(0)
-        held = buffered.peek()  # reads once from the socket if the buffer is empty
+        try:
+            held = buffered.peek()  # reads once from the socket if the buffer is empty
+        except ssl.SSLWantReadError:  # how TLS says that there is nothing
+            return b""
         return buffered.read(len(held)) if held else b""
 
     def recv(self, size: int = 65536) -> bytes:
