@@ -25,6 +25,7 @@ REQUIRED = (
 )
 # Embedded SQLite needs none of these, so there they may be set to nothing.
 MAY_BE_EMPTY = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_USER", "DATABASE_PASSWORD"}
+CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")  # the names that Docker's own command expects
 PACKAGED_IMAGES = Path(__file__).parent / "environment" / "images.toml"
 
 
@@ -87,6 +88,20 @@ def _absolute(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
 
+def _yes(text: str) -> bool:
+    if text.lower() in ("0", "false", "no", "off"):
+        raise ValueError("must be 1, or empty: Docker itself takes any text for a yes")
+    return True
+
+
+def _certificates(text: str) -> Path:
+    folder = _absolute(text)
+    missing = [name for name in CERTIFICATES if not os.access(folder / name, os.R_OK)]
+    if missing:
+        raise ValueError(f"must be a folder with {', '.join(CERTIFICATES)}, all readable")
+    return folder
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """All settings, parsed: seconds and bytes.  Names are the variables', lower-case."""
@@ -101,6 +116,8 @@ class Config:
     database_password: str = field(repr=False)
     mount_point: Path
 
+    docker_tls_verify: bool = False
+    docker_cert_path: Path | None = None
     host: str = ""
     web_concurrency: int = 1
     runtime: str = "engine"
@@ -162,6 +179,7 @@ class Config:
         production = values.get("environment") == "production"
         if values.get("auth", "token" if production else "none") == "token":
             bad.append("AUTH must be none, said by you: tokens do not exist yet")
+        bad += _bad_tls(env, values)
         if missing or bad:
             parts = [f"missing: {', '.join(missing)}"] if missing else []
             parts += [f"bad: {'; '.join(bad)}"] if bad else []
@@ -169,6 +187,18 @@ class Config:
         values.setdefault("host", "0.0.0.0" if production else "127.0.0.1")
         values.setdefault("web_concurrency", (os.cpu_count() or 1) if production else 1)
         return cls(**values)
+
+
+def _bad_tls(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the settings of TLS taken together: half of it would be none."""
+    verify, path = env.get("DOCKER_TLS_VERIFY"), env.get("DOCKER_CERT_PATH")
+    if path and not verify:
+        return ["DOCKER_CERT_PATH needs DOCKER_TLS_VERIFY=1"]
+    if verify and not path:
+        return ["DOCKER_TLS_VERIFY needs DOCKER_CERT_PATH"]
+    if verify and not values.get("docker_server_host", "tcp://").startswith("tcp://"):
+        return ["DOCKER_TLS_VERIFY needs a DOCKER_SERVER_HOST of tcp://host:port"]
+    return []
 
 
 def _database_port(text: str) -> int | None:
@@ -185,6 +215,8 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "DATABASE_USER": str,
     "DATABASE_PASSWORD": str,
     "MOUNT_POINT": _absolute,
+    "DOCKER_TLS_VERIFY": _yes,
+    "DOCKER_CERT_PATH": _certificates,
     "HOST": str,
     "WEB_CONCURRENCY": _number(int, 1, 1024),
     "RUNTIME": _choice("engine"),

@@ -20,6 +20,7 @@ from ..errors import RuntimeUnavailable
 from . import images
 from .attach import HijackedStream
 from .base import ContainerInfo, ContainerSpec, Report
+from .client import connect
 from .translate import translated
 
 INSTALLATION, DOCKBOX = "dockbox.installation", "dockbox.id"
@@ -83,7 +84,7 @@ class Engine:
     def _client(self, timeout: float = CALL_TIMEOUT) -> APIClient:
         """docker-py's client, made at the first use, since it asks the engine for its version."""
         if self._api is None:
-            api = APIClient(self._config.docker_server_host, timeout=timeout, max_pool_size=64)
+            api = connect(self._config, timeout)
             api.timeout = CALL_TIMEOUT
             with self._lock:
                 self._api = self._api or api

@@ -35,4 +35,14 @@ def translated() -> Iterator[None]:
         raise RuntimeFailed() from error
     except (RequestException, HTTPError, DockerException, OSError) as error:
         log.warning("docker cannot be reached: %s", error)
-        raise RuntimeUnavailable() from error
+        raise RuntimeUnavailable(_why(error)) from error
+
+
+def _why(error: Exception) -> str | None:
+    """What an operator has to mend, where trying again will not help; ``None``: nobody answers."""
+    text = str(error)  # docker-py puts others' errors into the text of its own
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return "Docker's certificate is not trusted: see DOCKER_CERT_PATH."
+    if "SSLError" in text or "HTTPS server" in text:
+        return "Docker does not agree to TLS: see DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."
+    return None

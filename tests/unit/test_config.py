@@ -131,6 +131,43 @@ def test_a_size_has_units_of_1024(text: str, size: int) -> None:
     assert config(container_memory=text).container_memory == size
 
 
+def certificates(folder: Path, *names: str) -> str:
+    for name in names:
+        (folder / name).touch()
+    return str(folder)
+
+
+def test_tls_to_docker_needs_both_settings_all_three_files_and_tcp(tmp_path: Path) -> None:
+    host = {"docker_server_host": "docker.example:2376"}
+    whole = certificates(tmp_path, "ca.pem", "cert.pem", "key.pem")
+    made = config(**host, docker_tls_verify="1", docker_cert_path=whole)
+    assert (made.docker_tls_verify, made.docker_cert_path) == (True, tmp_path)
+    assert (config().docker_tls_verify, config().docker_cert_path) == (False, None)
+    assert not config(docker_tls_verify="", docker_cert_path="").docker_tls_verify
+    assert complaint(**host, docker_tls_verify="1").endswith(
+        "bad: DOCKER_TLS_VERIFY needs DOCKER_CERT_PATH"
+    )
+    assert complaint(**host, docker_cert_path=whole).endswith(
+        "bad: DOCKER_CERT_PATH needs DOCKER_TLS_VERIFY=1"
+    )
+    message = complaint(docker_tls_verify="1", docker_cert_path=whole)
+    assert message.endswith("bad: DOCKER_TLS_VERIFY needs a DOCKER_SERVER_HOST of tcp://host:port")
+    assert "DOCKER_TLS_VERIFY must be 1" in complaint(
+        **host, docker_tls_verify="false", docker_cert_path=whole
+    )
+
+
+@pytest.mark.parametrize("missing", ["ca.pem", "cert.pem", "key.pem"])
+def test_a_folder_without_one_of_the_certificates_is_bad(tmp_path: Path, missing: str) -> None:
+    names = {"ca.pem", "cert.pem", "key.pem"} - {missing}
+    message = complaint(
+        docker_server_host="tcp://docker.example:2376", docker_tls_verify="1",
+        docker_cert_path=certificates(tmp_path, *names), port="x",
+    )  # fmt: skip
+    assert "PORT" in message and "DOCKER_CERT_PATH must be a folder" in message
+    assert missing in message and "\n" not in message
+
+
 def test_lists_are_split_at_commas() -> None:
     made = config(
         private_sources=" 10.0.0.0/8, git.example ,", allowed_origins="https://a,https://b"
