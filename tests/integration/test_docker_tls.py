@@ -23,7 +23,7 @@ from ..support.waiting import eventually
 from ..support.world import World, sqlite
 from .conftest import SERVERS
 
-SESSIONS = 16
+SESSIONS = 10
 
 
 @dataclass(frozen=True)

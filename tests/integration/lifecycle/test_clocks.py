@@ -47,13 +47,13 @@ def idle_box_is_stopped_in_time(server: Server, id: str, idle: int) -> None:
 def test_boxes_are_stopped_when_it_is_time_and_not_before(pair: Cluster) -> None:
     for creator, other in (pair.servers, pair.servers[::-1]):
         began = time.time()
-        box = creator.create(pair.archive(), idle_timeout=3)
+        box = creator.create(pair.archive(), idle_timeout=2)
         for name in ("created_at", "last_modified"):
             assert abs(of(box[name]) - began) < NEAR
         with other.connect(box["id"]) as terminal:
             terminal.run("echo here", timeout=30)
             assert creator.box(box["id"])["stops_at"] is None
-        idle_box_is_stopped_in_time(creator, box["id"], 3)
+        idle_box_is_stopped_in_time(creator, box["id"], 2)
 
 
 def test_whoever_is_connected_stays_so_for_all_that_the_other_server_thinks(

@@ -12,6 +12,7 @@ from ...support.api import Api
 from ...support.cluster import Cluster
 from ...support.engine import Engine
 from ...support.events import Events
+from ...support.terminal import Terminal
 from ...support.throttle import Throttle
 from ...support.traces import nothing_left
 from ...support.waiting import eventually
@@ -128,22 +129,24 @@ def test_terminals_at_two_servers_share_a_shell_and_its_size(pair: Cluster) -> N
         eventually(lambda: first.run("stty size") == "30 100\n", 20, "the smallest of both")
 
 
-@pytest.mark.parametrize("last", [0, 1])
-def test_the_last_one_out_at_either_server_puts_the_box_in_the_queue(
-    pair: Cluster, last: int
-) -> None:
-    id = pair.balancer.create(pair.archive(), idle_timeout=1)["id"]
-    path = f"/v1/dockbox/{id}"
-    terminals = [server.connect(id) for server in pair.servers]
-    for terminal in terminals:
-        terminal.run("echo here", timeout=30)
-    terminals[1 - last].close()
-    eventually(lambda: pair.balancer.box(id)["connections"] == 1, 20, "one connection")
-    end = time.monotonic() + 2.5  # longer than the second after which it would be stopped
+def test_the_last_one_out_at_either_server_puts_the_box_in_the_queue(pair: Cluster) -> None:
+    last: dict[str, Terminal] = {}  # who stays longest at each dockbox: at a, and at b
+    for stays, leaves in (pair.servers, pair.servers[::-1]):
+        id = pair.balancer.create(pair.archive(), idle_timeout=1)["id"]
+        last[id] = stays.connect(id)
+        last[id].run("echo here", timeout=30)
+        with leaves.connect(id) as first:
+            first.run("echo here", timeout=30)
+    for id in last:
+        eventually(lambda id=id: pair.balancer.box(id)["connections"] == 1, 20, "one connection")
+    end = time.monotonic() + 2.5  # longer than the second after which they would be stopped
     while time.monotonic() < end:
-        shown = same_everywhere(pair, path)
-        assert (shown["state"], shown["connections"], shown["stops_at"]) == ("running", 1, None)
-    assert terminals[last].run("echo here") == "here\n"
-    terminals[last].close()
-    pair.balancer.wait_state(id, "stopped", 30)
-    assert same_everywhere(pair, path)["connections"] == 0
+        for id in last:
+            shown = same_everywhere(pair, f"/v1/dockbox/{id}")
+            assert (shown["state"], shown["connections"], shown["stops_at"]) == ("running", 1, None)
+    for terminal in last.values():
+        assert terminal.run("echo here", timeout=30) == "here\n"
+        terminal.close()
+    for id in last:
+        pair.balancer.wait_state(id, "stopped", 30)
+        assert same_everywhere(pair, f"/v1/dockbox/{id}")["connections"] == 0
