@@ -87,8 +87,8 @@ def post_worker_init(worker):
     def watch():
         while worker.alive:
             gevent.sleep(0.1)
-        for listener in listeners:  # gunicorn would accept for a second more
-            listener.stop_accepting()
+        for listener in listeners:  # gunicorn would take connections for a second more
+            listener.close()
         services.close(CREATIONS)  # those who wait for one shall be told before the end
         while True:  # until the process ends; gunicorn would wait for idle connections as well
             for greenlet, (timeout, since) in list(waits.items()):
