@@ -28,14 +28,8 @@ class Engine:
     so that 127.0.0.1 (a registry) is the same for it and the tests.
     """
 
-<<<<<<< HEAD
-    def __init__(self, run: Run, name: str = "engine", live_restore: bool = False) -> None:
-        self._run = run
-        self._live_restore = live_restore  # whether containers outlive the engine
-=======
     def __init__(self, run: Run, name: str = "engine", options: Sequence[str] = ()) -> None:
         self._run, self._options = run, options  # dockerd's, besides those that all have
->>>>>>> df2ccfc (Docker behind TLS: DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; certificates that do not fit are named)
         self.folder = run.folder / name
         self.url = f"unix://{self.folder}/sock"
         self.log_file = self.folder / "log"
@@ -58,12 +52,7 @@ class Engine:
             "--exec-root", f"{at}/exec", "--pidfile", f"{at}/pid", "--shutdown-timeout", "5",
             "--config-file", f"{at}/daemon.json", "--bridge", self._bridge,
             # no container needs to reach anything, and the host's rules stay as they are
-<<<<<<< HEAD
-            "--iptables=false", "--ip-masq=false", "--ip-forward=false",
-            *(("--live-restore",) if self._live_restore else ()),
-=======
             "--iptables=false", "--ip-masq=false", "--ip-forward=false", *self._options,
->>>>>>> df2ccfc (Docker behind TLS: DOCKER_TLS_VERIFY and DOCKER_CERT_PATH; certificates that do not fit are named)
         ]  # fmt: skip
 
     def _answers(self) -> bool:

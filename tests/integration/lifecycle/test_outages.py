@@ -88,7 +88,7 @@ def test_a_server_that_is_cut_off_from_the_database_puts_its_connections_in_agai
 
 @pytest.fixture
 def live(run: Run) -> Iterator[Engine]:
-    engine = Engine(run, "live", live_restore=True)
+    engine = Engine(run, "live", ["--live-restore"])
     engine.start()
     engine.import_image(images.BASH)
     yield engine
