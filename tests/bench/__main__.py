@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tests.support.processes import Missing
 
-from . import connecting, crowd, interrupting, lifecycle, streaming
+from . import cluster, connecting, crowd, due, interrupting, lifecycle, queueing, streaming
 from .report import DOCKBOX, Row, table
 from .rig import Box, Rig
 from .shell import Shell
@@ -40,15 +40,21 @@ class Scale:
     typists: tuple[int, ...]
     boxes: int  # that the typists are spread over
     seconds: float  # that they type
+    rows: int  # dockboxes of the queue
+    comings: int  # of clients, over several servers
+    due: int  # dockboxes that fall due together
+    idle_timeout: int  # their seconds
 
 
 FULL = Scale(
     rounds=9, few=5, fewest=3, size=100 * 2**20, keys=500, connections=500, connects=400,
     presses=5, typists=(1, 100, 1000), boxes=50, seconds=10,
+    rows=100_000, comings=8000, due=200, idle_timeout=60,
 )  # fmt: skip
 QUICK = Scale(
     rounds=2, few=1, fewest=1, size=10 * 2**20, keys=100, connections=100, connects=80,
     presses=2, typists=(1, 20, 200), boxes=10, seconds=4,
+    rows=20_000, comings=800, due=10, idle_timeout=5,
 )  # fmt: skip
 Step = Callable[[Rig, str, list[Box], Scale], list[Row]]
 STEPS: dict[str, Step] = {
@@ -68,6 +74,9 @@ STEPS: dict[str, Step] = {
     "typing": lambda rig, url, boxes, s: crowd.crowd(
         rig, url, s.fewest, s.typists, s.boxes, s.seconds
     ),
+    "queue": lambda rig, url, boxes, s: queueing.ticks(rig, s.few, s.rows),
+    "cluster": lambda rig, url, boxes, s: cluster.crowd(rig, s.few, s.comings),
+    "stop": lambda rig, url, boxes, s: due.stop_time(rig, s.due, s.idle_timeout),
 }
 
 

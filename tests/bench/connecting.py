@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .client import Address, Broken, WebSocket
 from .handshake import Handshake
@@ -78,7 +78,7 @@ def rate(rig: Rig, box: Box, rounds: int, number: int) -> list[Row]:
             for target in targets:
                 address = rig.address(target, box, logs=row is output)
                 with _user(rig, target, box):
-                    row.add(target, number / _connect(address, number, row is output))
+                    row.add(target, number / connect([address], number, row is output))
     return [upgrade, output]
 
 
@@ -116,14 +116,14 @@ def _user(rig: Rig, target: str, box: Box) -> Iterator[None]:
     rig.wait(0.5)
 
 
-def _connect(address: Address, number: int, output: bool) -> float:
-    """Seconds for ``number`` connections, each followed by the next at once."""
+def connect(addresses: Sequence[Address], number: int, output: bool) -> float:
+    """Seconds for ``number`` connections, in turn to each address, each followed by the next."""
     started = finished = 0
     start = time.perf_counter()
     with selectors.DefaultSelector() as selector:
         while finished < number:
             while started < number and started - finished < AT_ONCE:
-                made = Handshake(address)
+                made = Handshake(addresses[started % len(addresses)])
                 selector.register(made.sock, selectors.EVENT_READ, made)
                 started += 1
             ready = selector.select(30)

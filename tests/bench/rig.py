@@ -7,10 +7,12 @@ import signal
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.support import images
 from tests.support.engine import Engine
+from tests.support.postgres import Postgres
 from tests.support.run import Run
 from tests.support.server import Server
 from tests.support.site import Site
@@ -83,6 +85,14 @@ class Rig:
         """End everything; a second Ctrl-C must not leave half of it."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._ends.close()
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """Started when the first step needs it."""
+        started = Postgres(self.run)
+        self._ends.callback(started.stop)
+        started.start()
+        return started
 
     def worker(self, target: str) -> int:
         """The process id of a server's only worker."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from tests.support.processes import launch, program
+from tests.support.processes import children, launch, program
 from tests.support.run import ROOT
 from tests.support.server import Server
 from tests.support.waiting import eventually
@@ -71,6 +71,13 @@ def cpu(pid: int) -> float:
     """Seconds that a process has computed so far, in the kernel too."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def cpu_of_all(pid: int) -> float:
+    """The same of a process and its children, those that have ended too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ended = (int(fields[13]) + int(fields[14])) / TICKS
+    return cpu(pid) + ended + sum(map(cpu, children(pid)))
 
 
 def rss(pid: int) -> float:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from dockbox import provision
-from dockbox.database import MAX_OVERFLOW, POOL_SIZE, db
+from dockbox.database import MAX_OVERFLOW, POOL_SIZE, db, transaction
 from dockbox.lifecycle import lookup, queue, reaper, workers
 
 from ..support import many
@@ -58,7 +58,7 @@ def cancel_deleted() -> None:
 
 def check_quota() -> None:
     limited = SimpleNamespace(_config=SimpleNamespace(max_dockboxes=NUMBER + 1))
-    with provision.transaction() as session:
+    with transaction() as session:
         provision.Provision._check_quota(limited, session)  # type: ignore[arg-type]
 
 

@@ -33,7 +33,7 @@ class Postgres:
         if not self.folder.exists():
             self._initialise()
         data = str(self.folder / "data")
-        command = [_binary("postgres"), "-D", data, "-p", str(self.port), "-k", str(self.folder)]
+        command = [binary("postgres"), "-D", data, "-p", str(self.port), "-k", str(self.folder)]
         for setting in ("listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off"):
             command += ["-c", setting]
         self._process = launch(
@@ -42,7 +42,7 @@ class Postgres:
         eventually(self._answers, 30, "an answer of PostgreSQL")
 
     def _initialise(self) -> None:
-        initdb, user = _binary("initdb"), _user()
+        initdb, user = binary("initdb"), _user()
         self.folder.mkdir()
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
@@ -85,6 +85,12 @@ class Postgres:
             "DATABASE_USER": USER, "DATABASE_PASSWORD": PASSWORD,
         }  # fmt: skip
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all others of it are children of."""
+        assert self._process
+        return self._process.pid
+
     def stop(self) -> None:
         if self._process:
             end(self._process, signal.SIGINT, 20)  # "fast": clients are cut off
@@ -100,7 +106,8 @@ def _user() -> str:
     return "postgres" if os.geteuid() == 0 else ""
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
+    """The path of one of PostgreSQL's programs."""
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
     found = shutil.which(name, path=":".join([*map(str, reversed(homes)), os.environ["PATH"]]))
     if not found:
