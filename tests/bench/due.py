@@ -88,7 +88,7 @@ def _by_hand(rig: Rig, containers: list[str]) -> list[float]:
 
     It gets the same two calls: a hang-up for all that runs there, and the end of its first process.
     """
-    api = docker.APIClient(rig.engine.url, version="1.41", timeout=300, max_pool_size=1000)
+    api = docker.APIClient(rig.engine.url, version="1.41", timeout=60, max_pool_size=1000)
 
     def stop(container: str) -> None:
         made = api.exec_create(container, ["/bin/sh", "-c", "kill -HUP -1"], user="0:0")
