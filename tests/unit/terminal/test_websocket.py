@@ -84,6 +84,7 @@ def test_a_message_above_the_bound_is_refused_with_1009(whole: bool) -> None:
         (masked(b"x", 0), 1002),  # a continuation of nothing
         (b"GET / HTTP/1.1\r\n\r\n", 1002),
     ],
+    ids=["not masked", "reserved", "a long ping", "no UTF-8", "continues nothing", "HTTP"],
 )
 def test_what_breaks_the_protocol_is_refused(sent: bytes, code: int) -> None:
     with pytest.raises(Refused) as refused:
