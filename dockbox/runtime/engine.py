@@ -225,13 +225,16 @@ class Engine:
 
     def clear(self, image: str, mount: Path) -> None:
         command = ["/bin/sh", "-c", "cd /app && find . -mindepth 1 -delete || rm -rf /app/..?* *"]
+        name = self._name(f"clear-{mount.name}")
         with self._call() as api:
             config = api.create_host_config(
                 mounts=[Mount("/app", str(mount), type="bind")], network_mode="none",
                 cap_drop=["ALL"], cap_add=["DAC_OVERRIDE", "FOWNER"],
             )  # fmt: skip
+            with contextlib.suppress(NotFound):  # of a worker that was killed here
+                api.remove_container(name, v=True, force=True)
             made = api.create_container(
-                image, [], entrypoint=command, user="0:0", host_config=config,
+                image, [], name=name, entrypoint=command, user="0:0", host_config=config,
                 labels={INSTALLATION: self._installation},
             )  # fmt: skip
             try:

@@ -26,6 +26,9 @@ MOST_LINES = 2**20
 LINE = 4096
 # a small pack may unpack to anything: a bound for the memory of git and its helpers, in KiB
 LIMITED = "ulimit -d 2097152"
+# git and its helpers would outlive a worker that is killed, and nobody would bound them: they end
+# when the pipe from the worker does.
+WATCHED = "exec 3<&0 </dev/null && { (read _ <&3; kill -KILL 0) & } && exec 3<&-"
 DISK = re.compile(
     "No space left on device|Disk quota exceeded|Read-only file system|Input/output error"
     "|(?:file write|sha1 file .*write) error"
@@ -85,7 +88,9 @@ class Git:
         Raises ``Failed`` with the errors, ``SourceTooLarge`` for more than ``most`` lines.
         """
         # one shell for all, since starting a process from a large one is what takes the time
-        script = " && ".join(["ulimit -c 0", LIMITED, *(shlex.join(["git", *c]) for c in commands)])
+        script = " && ".join(
+            [WATCHED, "ulimit -c 0", LIMITED, *(shlex.join(["git", *c]) for c in commands)]
+        )
         code, out, errors = self._run(["/bin/sh", "-c", script], most)
         if code:
             if any(DISK.search(line) and "remote error" not in line for line in errors.split("\n")):
@@ -111,7 +116,7 @@ class Git:
 
         def start() -> None:
             process = subprocess.Popen(
-                command, cwd=self.tree, env=self.env, stdin=subprocess.DEVNULL,
+                command, cwd=self.tree, env=self.env, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
                 errors="replace", start_new_session=True,
             )  # fmt: skip
@@ -158,6 +163,8 @@ def _end(process: subprocess.Popen[str], *readers: Reader) -> None:
     """Kill what is left, and wait until nobody of it can write any more."""
     _kill(process)
     process.wait()
+    if process.stdin:
+        process.stdin.close()
     for reader in readers:  # ends when the last of all those processes has closed the pipe
         reader.thread.join(5)
 

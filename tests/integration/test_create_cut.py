@@ -16,6 +16,7 @@ from ..support import images
 from ..support.engine import Engine
 from ..support.events import Events
 from ..support.postgres import Postgres
+from ..support.processes import working_in
 from ..support.registry import Registry
 from ..support.run import Run
 from ..support.throttle import Throttle
@@ -138,12 +139,14 @@ def test_a_creation_that_is_cut_off_has_failed_and_left_nothing(
         assert server.process.wait(60) == 0
         assert things(server, engine) == []  # cleared away by the one that ended
         server.start()
+    else:
+        assert not working_in(server.mount), "git is still at work for nobody"
     for id in cut.boxes.values():
         box = server.wait_state(id, "failed", 60)
         assert "restarted while the dockbox was being created" in box["error"]
         assert (box["container_id"], box["stops_at"]) == (None, None)
     assert things(server, engine) == []
-    cut.fetch.let_go()  # the killed worker's git, if it lives, does nothing more
+    cut.fetch.let_go()
     cut.pull.let_go()
     fresh = server.create(cut.world.archive())
     for id in (*cut.boxes.values(), fresh["id"]):

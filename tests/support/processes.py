@@ -99,6 +99,16 @@ def with_environment(entry: str) -> set[int]:
     return found
 
 
+def working_in(folder: Path) -> set[int]:
+    """The processes whose working directory is ``folder`` or below."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if Path(os.readlink(link)).is_relative_to(folder):
+                found.add(int(link.parent.name))
+    return found
+
+
 def kill(pids: Iterable[int]) -> None:
     """SIGKILL, and wait until they are gone."""
     wanted = set(pids)
