@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
+JOBS ?= 2 # of the tests, each with an engine and a PostgreSQL of its own
 
 .PHONY: help setup run test check bench chaos format clean
 
@@ -22,7 +23,7 @@ test: .venv/.dev ## install what the tests need, and run them all
 	  ip iproute2 iptables iptables vim.tiny vim-tiny node nodejs \
 	  haproxy haproxy faketime faketime openssl openssl
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/.dev ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .

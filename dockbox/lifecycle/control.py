@@ -72,8 +72,7 @@ class Control:
         with self.under_way(id):
             if queue.begin_stop(id, self._worker):
                 self.finish_stop(id)
-                return
-        self._await_stop(id)
+        self._await_stop(id)  # another's stop, or a second one of what was started meanwhile
 
     def stop_again(self, id: str) -> None:
         """Stop a container that was started while someone stopped it, unless it is wanted again.

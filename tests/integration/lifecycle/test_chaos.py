@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ...chaos.chaos import chaos
-from ...chaos.points import points
-from ...chaos.world import World, faulty_world
+from ...chaos.world import World
 from ...support.engine import Engine
 from ...support.postgres import Postgres
 from ...support.run import Run
@@ -24,13 +23,3 @@ def test_random_faults_leave_nothing_behind_and_end_no_shell_in_use(
         for server in world.servers:
             print(f"--- server {server.port}\n{server.log()}")  # shown when it fails
     assert not violations
-
-
-@pytest.mark.postgres
-@pytest.mark.timeout(300)
-def test_a_worker_may_die_at_any_step(
-    run: Run, engine: Engine, postgres: Postgres, tmp_path: Path
-) -> None:
-    plan = tmp_path / "plan"
-    with faulty_world(run, engine, postgres, tmp_path, plan) as world:
-        assert not points(world, plan, stride=9)  # `make chaos` takes every step
