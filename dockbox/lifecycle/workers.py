@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ..database import clock, transaction
 from ..models import ATTENDED, UNFINISHED, Connection, Dockbox, Worker
@@ -27,8 +29,11 @@ def beat(worker: str) -> None:
     """Say that ``worker`` lives, perhaps again, after it was taken for dead."""
     with transaction() as session:
         there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
-        if not rows(session, there):
-            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+        if rows(session, there):
+            return
+    # or another greenlet of ours has done it just now
+    with contextlib.suppress(IntegrityError), transaction() as session:
+        session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
 
 
 def connections(worker: str) -> dict[str, str]:

@@ -214,6 +214,13 @@ def test_a_beat_keeps_a_worker_alive_and_brings_a_dead_one_back(db: Database) ->
     assert db.one("SELECT count(*) FROM workers") == 1
 
 
+def test_a_worker_that_was_forgotten_may_beat_several_times_at_once(db: Database) -> None:
+    for _ in range(5):
+        worker = new()
+        db.at_once([partial(workers.beat, worker)] * 8)
+        assert db.one("SELECT count(*) FROM workers WHERE id = :id", id=worker) == 1
+
+
 def test_a_worker_that_retires_gives_its_connections_up_at_once(db: Database) -> None:
     worker, other, box, shared = db.worker(), db.worker(), db.box(), db.box()
     db.connection(box, worker)
