@@ -66,8 +66,10 @@ class Opening:
         stream = self._runtime.attach(container)
         try:
             session = self._session(stream, container)
-            self._settle(container, session, before == "running")
-            self._start(id, container)
+            runs = before == "running" and self._settle_running(container, session)
+            if not runs:
+                session.settle(partial(self._runtime.recent, container), None)
+            self._start(id, container, runs)
         except OSError:
             stream.close()
             raise RuntimeUnavailable() from None
@@ -77,10 +79,12 @@ class Opening:
         self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
         return session
 
-    def _start(self, id: str, container: str) -> None:
+    def _start(self, id: str, container: str, runs: bool) -> None:
         """Start it unless someone stops it meanwhile, who must have the last word."""
         if not self._wanted(id):
             raise Stopped()
+        if runs:
+            return  # a start now could only undo a stop of this moment
         self._runtime.start(container)
         if not self._wanted(id):
             self._control.stop_again(id)
@@ -93,12 +97,15 @@ class Opening:
             raise NotFound()
         return box.state == "running"
 
-    def _settle(self, container: str, session: Session, running: bool) -> None:
-        recent = partial(self._runtime.recent, container)
+    def _settle_running(self, container: str, session: Session) -> bool:
+        """Settle the session of a container that runs; false when it does not, after all."""
         try:
-            session.settle(recent, partial(self._runtime.mark, container) if running else None)
-        except (NotRunning, RuntimeFailed):  # nothing runs there after all, or has no room
-            session.settle(recent, None)
+            session.settle(
+                partial(self._runtime.recent, container), partial(self._runtime.mark, container)
+            )
+        except (NotRunning, RuntimeFailed):  # or it has no room for one process more
+            return False
+        return True
 
     def redraw(self, id: str, session: Session) -> None:
         """Have drawn what a replay lacks that is cut; never waits."""

