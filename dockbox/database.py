@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import BoundedSemaphore, local
 from typing import Any
 
 from flask import Flask
@@ -28,6 +31,14 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 # a pool's size would be opened and closed for each transaction.  Who finds all in use waits for
 # POOL_TIMEOUT seconds.
 POOL_SIZE, MAX_OVERFLOW, POOL_TIMEOUT = 10, 0, 10
+# What a server that is frozen, or has lost its power, in the middle of a transaction may do to the
+# others: its locks are gone after 10 s, and nobody waits for a lock longer than 5.
+POSTGRESQL = {
+    "connect_timeout": 5,
+    "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=5000",
+    "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2,
+}  # fmt: skip
+SQLITE_TIMEOUT = 10.0  # seconds that a writer waits for another
 
 
 class clock(GenericFunction[float]):
@@ -70,9 +81,9 @@ def init_app(app: Flask, config: Config) -> None:
         "pool_size": POOL_SIZE, "max_overflow": MAX_OVERFLOW, "pool_timeout": POOL_TIMEOUT,
     }  # fmt: skip
     if config.sqlite:
-        options["connect_args"] = {"timeout": 10}
+        options["connect_args"] = {"timeout": SQLITE_TIMEOUT}
     else:
-        options |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+        options |= {"pool_pre_ping": True, "connect_args": POSTGRESQL}
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
@@ -95,13 +106,53 @@ def _sqlite_connect(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA busy_timeout=0")  # from here on the waiting is ours
 
 
 def _sqlite_begin(connection: Any) -> None:
     # IMMEDIATE: two transactions that read and then write would otherwise fail, not wait.  Those
     # that only read wait for nobody.
-    reads = connection.get_execution_options().get("reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("reads"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver, end = connection.connection.driver_connection, time.monotonic() + SQLITE_TIMEOUT
+    while time.monotonic() < end:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:  # SQLite's own waiting would hold all terminals up
+            time.sleep(0.002)
+        else:
+            return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose error is translated as any other
+
+
+# One connection is kept for those loops: a crowd that waits for the others must not make a worker
+# seem dead.
+_crowd = BoundedSemaphore(POOL_SIZE - 1)
+_first = local()
+
+
+@contextmanager
+def first() -> Iterator[None]:
+    """This greenlet's transactions do not wait for those of the crowd."""
+    _first.served = True
+    try:
+        yield
+    finally:
+        _first.served = False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if getattr(_first, "served", False):
+        yield
+        return
+    if not _crowd.acquire(timeout=POOL_TIMEOUT):
+        raise DatabaseUnavailable
+    try:
+        yield
+    finally:
+        _crowd.release()
 
 
 @contextmanager
@@ -112,7 +163,7 @@ def transaction(reads: bool = False) -> Iterator[Session]:
     """
     try:
         engine = db.engine.execution_options(reads=True) if reads else db.engine
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with _turn(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
     except PoolTimeout:
         raise DatabaseUnavailable from None

@@ -73,6 +73,7 @@ class Provision:
         self._control, self._watcher = control, watcher
         self._greenlets, self._worker = greenlets, worker
         self._running: dict[str, gevent.Greenlet] = {}
+        self._cancelled: set[str] = set()  # of those: told to stop, and clearing away
         self._turn = Semaphore(FETCHES)
 
     def begin(self, order: Order) -> tuple[str, gevent.Greenlet]:
@@ -106,6 +107,7 @@ class Provision:
 
         def ended(_: gevent.Greenlet) -> None:
             del self._running[id]
+            self._cancelled.discard(id)
             self._control.let_go(id)
 
         greenlet.link(ended)
@@ -122,8 +124,7 @@ class Provision:
             session.add(row)
 
     def _check_quota(self, session: Session) -> None:
-        most = self._config.max_dockboxes
-        if most:
+        if most := self._config.max_dockboxes:
             # the one row of its table as the lock: two who count at once would both find room
             session.execute(select(Installation.id).with_for_update())
             # counted no further than needed, and by an index
@@ -216,7 +217,8 @@ class Provision:
                 )
             ).all()
         for id in deleted:
-            if id in self._running:
+            if id in self._running and id not in self._cancelled:
+                self._cancelled.add(id)
                 self._running[id].kill(Cancelled, block=False)
 
     def abandon(self, id: str, error: DockboxError) -> None:

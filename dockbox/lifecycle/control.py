@@ -74,14 +74,15 @@ class Control:
                 self.finish_stop(id)
         self._await_stop(id)  # another's stop, or a second one of what was started meanwhile
 
-    def stop_again(self, id: str) -> None:
+    def stop_again(self, id: str, container: str) -> None:
         """Stop a container that was started while someone stopped it, unless it is wanted again.
 
-        Raises what ``stop`` raises.
+        Raises what ``stop`` raises, and ``ContainerGone``.
         """
         with self.under_way(id):
             self._await_stop(id)
-            if queue.begin_stop(id, self._worker, "stopped"):
+            runs = self._runtime.inspect(container).running  # or the stop came after the start
+            if runs and queue.begin_stop(id, self._worker, "stopped"):
                 self.finish_stop(id)
 
     def _await_stop(self, id: str) -> None:

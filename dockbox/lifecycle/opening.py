@@ -31,6 +31,7 @@ from .lookup import find
 from .manager import ConnectionManager
 
 REDRAW = 0.1  # seconds in which those who come share a redraw: each one is a process in the box
+SECOND_LOOK = 2.0  # seconds
 WHY = 3.0  # seconds that an engine may take to say what has ended
 RELOAD = 20.0  # seconds that a session waits for who comes back, as with a page's reload
 
@@ -87,7 +88,7 @@ class Opening:
             return  # a start now could only undo a stop of this moment
         self._runtime.start(container)
         if not self._wanted(id):
-            self._control.stop_again(id)
+            self._control.stop_again(id, container)
             raise Stopped()
 
     @staticmethod
@@ -153,10 +154,16 @@ class Opening:
             session.close(NORMAL, "")
 
     def _pump(self, id: str, container: str, session: Session) -> None:
-        session.pump()
-        self._manager.ended(id, session)
-        if not session.empty:
-            session.close(*self._why(id, container))
+        try:
+            session.pump()
+        finally:
+            self._manager.ended(id, session)
+            if not session.empty:
+                session.close(*self._why(id, container))
+                # if other workers had clients there, too, each has left it to the others to say so
+                gevent.sleep(SECOND_LOOK)
+                if self._manager.present(id) is None:
+                    self._why(id, container)
 
     def _why(self, id: str, container: str) -> tuple[int, str]:
         """Close code and reason for a terminal that ended."""

@@ -11,8 +11,8 @@ import gevent
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from ..database import clock, transaction
-from ..errors import DatabaseUnavailable, DockboxError
+from ..database import clock, first, transaction
+from ..errors import DatabaseUnavailable, DockboxError, RuntimeFailed
 from ..greenlets import Greenlets
 from ..models import Dockbox, Installation
 from ..provision import INTERRUPTED, Provision
@@ -23,6 +23,7 @@ from .manager import ConnectionManager
 from .sizes import Sizes
 
 log = logging.getLogger(__name__)
+CLAIM, MOST_WORK = 20, 100  # stops begun at a tick, and works under way with which no more are
 TICK = 0.5  # seconds between looks at the queue
 RECONCILE = 10.0  # seconds between comparisons of Docker with the database, by one worker of all
 SETTLED = 15.0  # seconds after which a row that differs from Docker is not just being changed
@@ -44,6 +45,10 @@ class Reaper:
 
     def run(self) -> None:
         """Loop for ever; a database or an engine that is away is waited for."""
+        with first():
+            self._run()
+
+    def _run(self) -> None:
         slow = 0.0
         while True:
             try:
@@ -61,17 +66,17 @@ class Reaper:
 
     def _tick(self) -> None:
         self._provision.cancel_deleted()
-        for box in queue.claim(self._worker):
+        room = MOST_WORK - len(self._control.busy())  # Docker may be hanging
+        for box in queue.claim(self._worker, min(CLAIM, room)) if room > 0 else ():
             self._work("stop", box, self._control.finish_stop)
 
     def _beat(self) -> None:
-        workers.beat(self._worker)
-        steady = self._steady.beat()
+        steady = self._steady.beat(workers.beat(self._worker))
         self._compare_connections()
         for id in workers.forget_dead() if steady else ():
             self._sizes.fit(id)
         workers.queue_idle()
-        for box in workers.adopt(self._worker, self._control.busy(), steady):
+        for box in workers.adopt(self._worker, self._control.busy, steady):
             log.info("finishing what was left half done: %s, %s", box.id, box.state)
             self._work("finish", box, self._finish(box))
         if not self._reconciling:  # beside this loop: an engine that hangs must not stop the beat
@@ -81,12 +86,18 @@ class Reaper:
         """Mend what a database that was away, or that took us for dead, has not heard of.
 
         The database is read first: what it has and is not here after that is a client that left.
+        What is too much for the time between two beats is left to the next one.
         """
+        end = time.monotonic() + workers.HEARTBEAT / 2
         written = workers.connections(self._worker)
         here, counted = self._manager.here(), self._manager.counted()
         for connection in written.keys() - here.keys():
+            if time.monotonic() > end:
+                return
             queue.schedule(written[connection], connection)
         for connection in counted.keys() - written.keys():
+            if time.monotonic() > end:
+                return
             with contextlib.suppress(IntegrityError):  # it came in between
                 # where the container was stopped meanwhile, the client is about to be told
                 size = self._sizes.of(connection)
@@ -145,7 +156,8 @@ class Reaper:
         for id in containers:
             if known.get(id, "failed") == "failed":
                 log.warning("removing a container without a dockbox: %s", id)
-                self._runtime.remove(id)
+                with contextlib.suppress(RuntimeFailed):  # the others are not to wait for it
+                    self._runtime.remove(id)
 
 
 def _known(ids: list[str]) -> dict[str, str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ..database import clock, transaction
+from ..errors import DatabaseUnavailable
 from ..models import ATTENDED, UNFINISHED, Connection, Dockbox, Worker
-from .queue import occupied, queue_if_empty, rows
+from .queue import occupied, queue_if_empty
 
 # A worker is dead when it has not been heard of for this long (seconds); it beats every
 # HEARTBEAT, so that one beat may be lost and one may be late.
@@ -25,15 +25,17 @@ def alive() -> Any:
     return select(Worker.id).where(Worker.heartbeat > clock() - EXPIRY)
 
 
-def beat(worker: str) -> None:
-    """Say that ``worker`` lives, perhaps again, after it was taken for dead."""
-    with transaction() as session:
-        there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
-        if rows(session, there):
-            return
-    # or another greenlet of ours has done it just now
-    with contextlib.suppress(IntegrityError), transaction() as session:
-        session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+def beat(worker: str) -> float:
+    """Say that ``worker`` lives, perhaps again, after it was taken for dead; returns the time."""
+    there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
+    for _ in range(2):
+        with transaction() as session:
+            if now := session.scalar(there.returning(Worker.heartbeat)):
+                return float(now)
+        # another greenlet of ours may do the same right now
+        with contextlib.suppress(IntegrityError), transaction() as session:
+            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+    raise DatabaseUnavailable
 
 
 def connections(worker: str) -> dict[str, str]:
@@ -56,10 +58,12 @@ class Steady:
     def __init__(self) -> None:
         self._since = self._last = -math.inf
 
-    def beat(self) -> bool:
-        """A heartbeat of ours has just been written; whether others may be judged now."""
-        now = time.monotonic()
-        if now - self._last > 1.5 * HEARTBEAT:
+    def beat(self, now: float) -> bool:
+        """A heartbeat of ours has been written at ``now``; whether others may be judged.
+
+        It is the database's clock that counts: when that jumps, all heartbeats look old, too.
+        """
+        if not 0 <= now - self._last <= 1.5 * HEARTBEAT:
             self._since = now
         self._last = now
         return now - self._since >= EXPIRY
@@ -72,7 +76,9 @@ def forget_dead() -> list[str]:
     """
     with transaction() as session:
         dead = session.scalars(
-            select(Worker.id).where(Worker.heartbeat <= clock() - EXPIRY).with_for_update()
+            select(Worker.id)
+            .where(Worker.heartbeat <= clock() - EXPIRY)
+            .with_for_update(skip_locked=True)  # one that is beating at last
         ).all()
         if not dead:
             return []
@@ -85,12 +91,13 @@ def forget_dead() -> list[str]:
     return sorted(set(lost))
 
 
-def queue_idle() -> None:
-    """Queue what nobody is connected to any more."""
+def queue_idle(most: int = 200) -> None:
+    """Queue what nobody is connected to any more, at most ``most``."""
     with transaction() as session:
         idle = session.scalars(
             select(Dockbox.id)
             .where(ATTENDED, ~occupied(Dockbox.id))
+            .limit(most)
             .with_for_update(skip_locked=True)
         ).all()
         for id in idle:
@@ -105,28 +112,33 @@ def retire(worker: str) -> None:
     queue_idle()
 
 
-def adopt(worker: str, busy: Sequence[str], steady: bool, most: int = 20) -> list[Dockbox]:
+def adopt(
+    worker: str, busy: Callable[[], Sequence[str]], steady: bool, most: int = 20
+) -> list[Dockbox]:
     """Take over what was left half done: by dead workers, or by live ones that could not go on.
 
     That is creating, stopping and deleting; the dockboxes returned are owned by ``worker``,
-    which is working on ``busy`` already.  Unless ``steady`` the dead are left alone.
+    which is working on what ``busy`` returns already.  Unless ``steady`` the dead are left alone.
     """
     of_the_dead = and_(Dockbox.owner.is_not(None), Dockbox.owner.not_in(alive()))
     half_done = or_(Dockbox.deleted_at.is_not(None), Dockbox.state.in_(("creating", "stopping")))
     with transaction() as session:
-        left = session.scalars(
-            select(Dockbox.id)
+        found = session.execute(
+            select(Dockbox.id, Dockbox.owner)
             .where(
                 UNFINISHED,  # follows from the rest, and says which index has all of them
                 or_(
                     *((of_the_dead,) if steady else ()),
                     and_(Dockbox.owner.is_(None), half_done),
-                    and_(Dockbox.owner == worker, Dockbox.id.not_in(busy)),
+                    and_(Dockbox.owner == worker, Dockbox.id.not_in(busy())),
                 ),
             )
             .limit(most)
             .with_for_update(skip_locked=True)
         ).all()
+        # what we have begun since the question was asked is not left either
+        held = set(busy())
+        left = [id for id, owner in found if owner != worker or id not in held]
         if not left:
             return []
         return list(

@@ -11,6 +11,7 @@ with db.engine.connect() as connection:
     with context.begin_transaction():
         if connection.dialect.name == "postgresql":
             # Servers that start together: one migrates, the others wait.  The number is dockbox's.
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # others may take their time
             connection.execute(text("SELECT pg_advisory_xact_lock(3625281)"))
         context.run_migrations()
     if connection.in_transaction():

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import socket
 import ssl
 import struct
 import time
-from termios import TIOCOUTQ
 from typing import Any
 
 import gevent
 from requests import Response
 
-SIOCOUTQNSD = 0x894B  # linux/sockios.h: bytes that are not sent yet; TIOCOUTQ: nor acknowledged
+# Of linux/tcp.h's tcp_info: segments on their way, and ms since the last acknowledgement.
+UNANSWERED, ANSWERED = 24, 56
 
 
 class HijackedStream:
@@ -34,7 +33,7 @@ class HijackedStream:
         self._early = self._read_early()
         self._socket.settimeout(None)
         self._interval = interval
-        self._doubt: tuple[int, float] | None = None  # bytes without an answer, and since when
+        self._doubt: float | None = None  # since when what was sent has had no answer
         self._far = self._socket.family in (socket.AF_INET, socket.AF_INET6)
         if self._far:
             self._keep_alive()
@@ -98,19 +97,15 @@ class HijackedStream:
         if not self._far:
             return
         try:
-            sent = self._held(TIOCOUTQ) - self._held(SIOCOUTQNSD)
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ANSWERED + 4)
         except (OSError, ValueError):
             return  # closed, or about to say what is wrong
+        waiting, answered = (struct.unpack_from("I", info, at)[0] for at in (UNANSWERED, ANSWERED))
         now = time.monotonic()
-        if sent <= 0:
-            self._doubt = None
-        elif self._doubt is None or sent < self._doubt[0]:
-            self._doubt = sent, now
-        elif now - self._doubt[1] > 2 * self._interval:
+        if not waiting or self._doubt is None or answered / 1000 < now - self._doubt:
+            self._doubt = now
+        elif now - self._doubt > 2 * self._interval:
             self.close()
-
-    def _held(self, request: int) -> int:
-        return int(struct.unpack("i", fcntl.ioctl(self._socket, request, bytes(4)))[0])
 
     def close(self) -> None:
         # Everything, or the engine keeps the connection, unread, and stalls the container.

@@ -43,6 +43,8 @@ class Client(Outbox):
         if self._deaf_since is not None:  # its answers are behind input that nobody reads
             if now - self._deaf_since > 3 * interval:
                 self.close(TOO_SLOW, "The shell does not take its input.")
+        elif self.takes_output():  # its answers are behind it, perhaps for minutes
+            self.heard = now
         elif now - self.heard > 3 * interval:
             self.drop()
         if now - self._pinged >= interval:

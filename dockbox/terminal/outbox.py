@@ -26,6 +26,7 @@ FRAME = 64 * 1024  # bytes of output in one frame at the most
 # there is room only when a third of them is gone: a slow reader would look like one that stopped,
 # and what comes before the answer to a Ctrl-C would be as much longer.
 UNSENT = 128 * 1024
+TCP_INFO, ACKNOWLEDGED = 128, 120  # bytes of linux/tcp.h's tcp_info; where tcpi_bytes_acked is
 
 
 class Outbox:
@@ -50,6 +51,7 @@ class Outbox:
         self._mark: tuple[float, int] | None = None
         self._queued = 0  # bytes that the kernel held at the last look
         self._moved = time.monotonic()
+        self._acknowledged = 0
 
     @property
     def waiting(self) -> int:
@@ -124,6 +126,16 @@ class Outbox:
         except (OSError, ValueError):  # closed meanwhile
             return 0
         return held[0]
+
+    def takes_output(self) -> bool:
+        """Whether something of what waits has arrived since the last look, however little."""
+        try:
+            info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO)
+            acknowledged = struct.unpack_from("Q", info, ACKNOWLEDGED)[0]
+        except (OSError, struct.error):  # closed meanwhile; a Unix socket; an old kernel
+            return False
+        before, self._acknowledged = self._acknowledged, acknowledged
+        return self.writing and acknowledged > before
 
     def empty(self) -> None:
         """Drop what waits; a frame that was begun is still written to its end."""

@@ -21,6 +21,7 @@ QUERIES = re.compile(
     rb"|\x1bP(?:\$q|\+q)[^\x1b]*\x1b\\|\x1b_G[^\x1b]*a=q[^\x1b]*\x1b\\"
 )
 # Where it can begin after a cut that may be in the middle of a sequence.
+SMALL = 1024  # bytes of a piece that grows
 SEARCH = 4096  # bytes that may be left out for it
 BEGIN = re.compile(rb"\n|(?=\x1b)")
 # The rest of a character, when a cut left its beginning out.
@@ -50,7 +51,10 @@ class Scrollback:
         self._cut = False
 
     def append(self, data: bytes) -> None:
-        self._pieces.append(data)
+        if self._pieces and len(self._pieces[-1]) < SMALL:  # a piece has more than its bytes
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(data)
         self._size += len(data)
         while self._size - len(self._pieces[0]) >= self._limit:
             self._size -= len(self._pieces.popleft())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 
@@ -59,6 +60,21 @@ def test_a_docker_engine_that_vanished_without_a_word_is_noticed(
             assert terminal.run("echo again") == "again\n"
     finally:
         wire.close()
+
+
+def test_who_reads_a_little_all_the_time_stays_although_its_answers_are_late(
+    make_server: Callable[..., Server], site: Site
+) -> None:
+    server = make_server(ping_interval=INTERVAL, stall_timeout=10)
+    id = new_box(server, site)
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+    with server.connect(id, sockopt=small) as terminal:
+        terminal.send(b"seq 1000000\r")
+        sock, end = terminal.socket.sock, time.monotonic() + 6 * INTERVAL
+        while time.monotonic() < end:  # what comes first in the next minutes is no ping
+            assert sock.recv(1000)
+            time.sleep(0.1)
+        assert server.box(id)["connections"] == 1
 
 
 def test_pings_keep_an_idle_connection_open(make_server: Callable[..., Server], site: Site) -> None:

@@ -78,7 +78,7 @@ CALLS: dict[str, tuple[Callable[[], object], int]] = {  # with how many rows the
     "connections": (lambda: workers.connections(WORKER), CLIENTS // many.WORKERS),
     "forget_dead": (workers.forget_dead, many.WORKERS),
     "queue_idle": (workers.queue_idle, ATTENDED + CLIENTS),
-    "adopt": (lambda: workers.adopt(WORKER, [box(3)], True), 20 + many.WORKERS),
+    "adopt": (lambda: workers.adopt(WORKER, lambda: [box(3)], True), 20 + many.WORKERS),
     "compare_containers": (compare_containers, 15_000),
     "first page": (lambda: lookup.page(50, None, None), 100),
     "snapshots": (lambda: lookup.snapshots([box(n) for n in range(1, 1000, 100)]), 50),
@@ -131,7 +131,7 @@ def test_an_idle_tick_is_one_statement_and_writes_nothing(full: Database) -> Non
     assert len(many.statements(lambda: queue.claim(WORKER))) == 1
     assert writes(lambda: queue.claim(WORKER)) == 0
     assert writes(workers.forget_dead) == writes(workers.queue_idle) == 0
-    assert writes(lambda: workers.adopt(WORKER, CREATING, True)) == 0
+    assert writes(lambda: workers.adopt(WORKER, lambda: CREATING, True)) == 0
     assert writes(lambda: workers.beat(WORKER)) == 1
 
 

@@ -105,6 +105,18 @@ def test_a_terminal_whose_container_goes_is_told_at_once(
     assert [container.id for container in found] == [fresh]
 
 
+def test_a_container_that_ends_under_clients_of_two_workers_is_soon_known_to_be_stopped(
+    server: Server, engine: Engine, url: str
+) -> None:
+    id = server.create(url, idle_timeout=600)["id"]
+    with on_two_workers(server, id) as pair:
+        for terminal in pair:
+            terminal.run("echo here")
+        engine.client().containers.get(server.box(id)["container_id"]).kill()
+        assert [terminal.close_code(20)[0] for terminal in pair] == [1011, 1011]
+        server.wait_state(id, "stopped", 9)  # the comparison with Docker takes 15 s at least
+
+
 def test_a_worker_that_hears_late_of_the_end_of_a_container_does_not_say_it_was_stopped(
     server: Server, engine: Engine, url: str
 ) -> None:

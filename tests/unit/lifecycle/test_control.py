@@ -12,7 +12,7 @@ from dockbox.config import Config
 from dockbox.greenlets import Greenlets
 from dockbox.lifecycle.control import Control
 from dockbox.lifecycle.watch import Watcher
-from dockbox.runtime.base import Runtime
+from dockbox.runtime.base import ContainerInfo, Runtime
 
 from .world import Database
 
@@ -22,6 +22,10 @@ class Stops:
 
     def __init__(self) -> None:
         self.stopped: list[str] = []
+        self.running = True
+
+    def inspect(self, container: str) -> ContainerInfo:
+        return ContainerInfo(container, "", self.running, None)
 
     def stop(self, container: str, grace: int) -> None:
         self.stopped.append(container)
@@ -67,9 +71,13 @@ def test_a_container_started_amid_a_stop_is_stopped_unless_it_is_wanted_again(
     db: Database, control: Control, stops: Stops
 ) -> None:
     wanted = db.box("running", container_id="a")
-    control.stop_again(wanted)
+    control.stop_again(wanted, "a")
     assert stops.stopped == [] and db.state(wanted) == "running"
     unwanted = db.box("stopped", container_id="b")
-    control.stop_again(unwanted)
+    stops.running = False  # the stop came after the start
+    control.stop_again(unwanted, "b")
+    assert stops.stopped == [] and db.state(unwanted) == "stopped"
+    stops.running = True
+    control.stop_again(unwanted, "b")
     assert stops.stopped == ["b"]
     assert (db.state(unwanted), db.owner(unwanted)) == ("stopped", None)

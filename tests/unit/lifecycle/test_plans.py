@@ -14,7 +14,7 @@ from .world import Database
 CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "claim": (lambda: queue.claim("worker-0"), "queue (state=? AND stops_at>? AND stops_at<?)"),
     "queue_idle": (workers.queue_idle, "attended"),
-    "adopt": (lambda: workers.adopt("worker-0", [], True), "unfinished"),
+    "adopt": (lambda: workers.adopt("worker-0", list, True), "unfinished"),
     "page": (lambda: lookup.page(50, (1e10, ""), None), "newest ((created_at,id)<(?,?))"),
     "page of a state": (
         lambda: lookup.page(50, (1e10, ""), "failed"),

@@ -245,38 +245,42 @@ def test_half_done_work_is_adopted_from_the_dead_and_from_nobody(db: Database) -
         db.box(state, owner=live)
     for state in ("stopped", "running", "failed"):
         db.box(state)
-    assert {box.id for box in workers.adopt(me, [busy], True)} == adopted
+    assert {box.id for box in workers.adopt(me, lambda: [busy], True)} == adopted
     assert {db.owner(box) for box in adopted} == {me}
-    assert workers.adopt(db.worker(), [], True) == []
-    assert {box.id for box in workers.adopt(me, [busy, *adopted], True)} == set()
+    assert workers.adopt(db.worker(), list, True) == []
+    assert {box.id for box in workers.adopt(me, lambda: [busy, *adopted], True)} == set()
 
 
 def test_who_is_not_steady_adopts_nothing_from_those_who_look_dead(db: Database) -> None:
     me, dead = db.worker(), db.worker(workers.EXPIRY + 1)
     adopted = {db.box("creating"), db.box("stopping", owner=me)}
     db.box("stopping", owner=dead)
-    assert {box.id for box in workers.adopt(me, [], False)} == adopted
+    assert {box.id for box in workers.adopt(me, list, False)} == adopted
 
 
-def test_others_are_judged_only_after_an_unbroken_series_of_beats(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = 1000.0
-    monkeypatch.setattr(workers.time, "monotonic", lambda: now)
-    steady = workers.Steady()
+def test_others_are_judged_only_after_an_unbroken_series_of_beats() -> None:
+    now, steady = 1000.0, workers.Steady()
     for gaps, judges in (
         ([0, 5, 5, 4.9], [False] * 4), ([0.1, 5, 7], [True] * 3),
         ([8, 5, 5], [False] * 3), ([5], [True]),  # an outage: everybody's beat was late
+        ([-3600, 5, 5], [False] * 3), ([5], [True]),  # the clock was set back
     ):  # fmt: skip
         for gap, judge in zip(gaps, judges, strict=True):
             now += gap
-            assert steady.beat() is judge
+            assert steady.beat(now) is judge
+
+
+def test_what_was_begun_while_it_was_looked_for_is_not_adopted(db: Database) -> None:
+    me, begun = db.worker(), [""]
+    begun.append(db.box("creating", owner=me))
+    asked = iter([begun[:1], begun])  # held between the question and the answer
+    assert workers.adopt(me, lambda: next(asked), True) == []
 
 
 def test_several_adopt_at_once_and_each_box_goes_to_one(db: Database) -> None:
     boxes = {db.box("stopping") for _ in range(20)}
     several = [db.worker() for _ in range(4)]
-    found = db.at_once([partial(workers.adopt, worker, [], True) for worker in several])
+    found = db.at_once([partial(workers.adopt, worker, list, True) for worker in several])
     adopted = [box.id for boxes in found for box in boxes]
     assert len(adopted) == len(set(adopted)) and set(adopted) <= boxes
 
