@@ -22,7 +22,7 @@ def create_app(config: Config | None = None) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import blueprints, database
+    from . import blueprints, cli, database
     from .services import Services
 
     config = config or Config.from_env()
@@ -38,4 +38,5 @@ def create_app(config: Config | None = None) -> Flask:
     if config.allowed_origins:
         CORS(app, origins=list(config.allowed_origins), expose_headers=["Location"])
     blueprints.register(app)
+    app.cli.add_command(cli.dockbox)
     return app

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Double, ForeignKey, Index, String, Text, TextClause, text
+from sqlalchemy import Boolean, Double, ForeignKey, Index, String, Text, TextClause, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .database import clock, db
@@ -37,12 +37,14 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
 
     ``owner`` is the worker that creates, stops or deletes it right now; when that worker is
     dead, any other finishes the work.  ``deleted_at`` hides the row until all is cleared away.
+    ``token_id`` is the token that made it, null where none was asked for.
     """
 
     __tablename__ = "dockboxes"
     __table_args__ = (
         _index("newest", ["created_at", "id"], PRESENT),
         _index("state", ["state", "created_at", "id"], PRESENT),
+        _index("token", ["token_id", "created_at", "id"], PRESENT),
         _index("queue", ["state", "stops_at"], WAITING),
         _index("attended", ["state"], ATTENDED),
         _index("unfinished", ["owner"], UNFINISHED),
@@ -64,6 +66,7 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
     idle_timeout: Mapped[int]
     stops_at: Mapped[float | None] = mapped_column(Double)
     owner: Mapped[str | None] = mapped_column(String(36))
+    token_id: Mapped[str | None] = mapped_column(String(12))
     deleted_at: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double, default=clock())
     last_modified: Mapped[float] = mapped_column(Double, default=clock(), onupdate=clock())
@@ -105,6 +108,40 @@ class Connection(db.Model):  # type: ignore[name-defined,misc]
     worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
     rows: Mapped[int | None]
     cols: Mapped[int | None]
+
+
+class Token(db.Model):  # type: ignore[name-defined,misc]
+    """A token of the API, of which only the secret's hash is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    hash: Mapped[str] = mapped_column(String(64))
+    admin: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[float] = mapped_column(Double, default=clock())
+    expires_at: Mapped[float | None] = mapped_column(Double)
+    last_used_at: Mapped[float | None] = mapped_column(Double)
+    revoked_at: Mapped[float | None] = mapped_column(Double)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the operator's command shows."""
+        times = ("created_at", "expires_at", "last_used_at", "revoked_at")
+        shown = {"id": self.id, "name": self.name, "admin": self.admin}
+        return shown | {name: iso(getattr(self, name)) for name in times}
+
+
+class Ticket(db.Model):  # type: ignore[name-defined,misc]
+    """Lets one WebSocket in at one dockbox, soon."""
+
+    __tablename__ = "tickets"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    dockbox_id: Mapped[str] = mapped_column(
+        ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
+    )
+    token_id: Mapped[str | None] = mapped_column(ForeignKey("tokens.id", ondelete="CASCADE"))
+    expires_at: Mapped[float] = mapped_column(Double, index=True)
 
 
 class Installation(db.Model):  # type: ignore[name-defined,misc]

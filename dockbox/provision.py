@@ -21,7 +21,6 @@ import gevent
 from gevent.lock import Semaphore
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from .config import Config
 from .database import transaction
@@ -31,14 +30,13 @@ from .errors import (
     DatabaseUnavailable,
     DockboxError,
     NameTaken,
-    QuotaExceeded,
     RuntimeUnavailable,
 )
 from .greenlets import Greenlets
-from .lifecycle import queue, workers
+from .lifecycle import queue, quota, workers
 from .lifecycle.control import Control
 from .lifecycle.watch import Watcher
-from .models import Dockbox, Installation
+from .models import Dockbox
 from .runtime.base import ContainerSpec, Runtime
 from .sources import Limits, Policy, Progress, SourceURL, fetch
 from .sources.base import Deadline
@@ -60,6 +58,7 @@ class Order:
     image: str | None
     name: str | None
     idle_timeout: int
+    token: str | None = None  # that it is for
 
 
 class Provision:
@@ -118,20 +117,11 @@ class Provision:
             id=id, custom_id=order.name or "".join(secrets.choice(ALPHABET) for _ in range(8)),
             source=order.source.public_url, ref=order.source.ref, subdir=order.source.subdir,
             state="creating", owner=self._worker, idle_timeout=order.idle_timeout,
+            token_id=order.token,
         )  # fmt: skip
         with transaction() as session:
-            self._check_quota(session)
+            quota.check(session, self._config, order.token)
             session.add(row)
-
-    def _check_quota(self, session: Session) -> None:
-        if most := self._config.max_dockboxes:
-            # the one row of its table as the lock: two who count at once would both find room
-            session.execute(select(Installation.id).with_for_update())
-            # counted no further than needed, and by an index
-            last = select(Dockbox.id).where(Dockbox.deleted_at.is_(None))
-            last = last.order_by(Dockbox.created_at, Dockbox.id).offset(most - 1).limit(1)
-            if session.scalar(last) is not None:
-                raise QuotaExceeded(f"This server holds at most {most} dockboxes.")
 
     def wait(self, seconds: float) -> None:
         """Let what is being created be finished, for ``seconds`` at the most; the rest fails."""

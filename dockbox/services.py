@@ -14,7 +14,9 @@ from .environment import Images
 from .errors import DatabaseUnavailable, DockboxError
 from .greenlets import Greenlets
 from .lifecycle import workers
+from .lifecycle.arrival import Arrivals
 from .lifecycle.control import Control
+from .lifecycle.guests import Guests
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
 from .lifecycle.reaper import Reaper
@@ -46,9 +48,9 @@ class Services:
         )
         opening = Opening(config, self.runtime, self.manager, self.control, greenlets, self.worker)
         sizes = Sizes(self.runtime.resize, greenlets)
-        self.visits = Visits(
-            config, self.manager, opening, sizes, self.watcher, greenlets, self.worker
-        )
+        self._guests = Guests()
+        arrivals = Arrivals(self.manager, opening, sizes, self.watcher, greenlets, self.worker)
+        self.visits = Visits(config, self.manager, opening, sizes, arrivals, self._guests)
         self._reaper = Reaper(
             self.runtime, self.manager, self.control, sizes, self.provision, greenlets, self.worker
         )
@@ -62,6 +64,7 @@ class Services:
                 log.warning("the database cannot be reached; starting all the same")
         self._greenlets.spawn("reaper", self._reaper.run)
         self._greenlets.spawn("keepalive", self.visits.keep_alive)
+        self._greenlets.spawn("tokens", self._guests.watch)
 
     def close(self, patience: float) -> None:
         """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
 
-from ..auth import check_origin
-from ..errors import BadRequest, DockboxError, PayloadTooLarge
+from ..auth import check_origin, identify
+from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
 from . import dockboxes, ops, terminal
 from .common import services
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def register(app: Flask) -> None:
     """Add every route, the checks before them and the one shape of errors."""
-    app.before_request(lambda: check_origin(request, services().config))
+    app.before_request(_admit)
     app.register_blueprint(ops.blueprint)
     app.register_blueprint(dockboxes.blueprint)
     terminal.register(app)
@@ -29,11 +29,19 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _bug)
 
 
+def _admit() -> None:
+    config = services().config
+    check_origin(request, config)
+    g.identity = identify(request, config)
+
+
 def _ours(error: DockboxError) -> Response:
     response = jsonify(error.as_dict())
     response.status_code = error.status
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

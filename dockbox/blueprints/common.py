@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import current_app
+from flask import current_app, g
 
 from ..errors import NotFound
 from ..lifecycle.lookup import Snapshot, find, snapshots
@@ -18,9 +18,9 @@ def services() -> Services:
 
 
 def lookup(key: str) -> Dockbox:
-    """The dockbox with this id or name; raises ``NotFound``."""
+    """The caller's dockbox with this id or name; raises ``NotFound``, for others' too."""
     box = find(key)
-    if box is None:
+    if box is None or not g.identity.sees(box.token_id):
         raise NotFound()
     return box
 

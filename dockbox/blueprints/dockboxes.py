@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
-from flask import Blueprint, Response, jsonify, request, stream_with_context
+from flask import Blueprint, Response, g, jsonify, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from .. import errors
+from .. import errors, tokens
 from ..database import transaction
 from ..lifecycle.lookup import find, page
 from ..models import Dockbox
@@ -25,7 +26,7 @@ KEEPALIVE = 15  # seconds without an event before a comment keeps balancers from
 @blueprint.post("")
 def create() -> ResponseReturnValue:
     config = services().config
-    order = payload.order(request, config)
+    order = replace(payload.order(request, config), token=g.identity.token)
     wait = payload.wait(request, config.create_wait)
     id, work = services().provision.begin(order)
     work.join(wait)
@@ -57,7 +58,8 @@ def _as_error(box: Dockbox) -> errors.DockboxError:
 
 @blueprint.get("")
 def index() -> ResponseReturnValue:
-    items, last = page(*payload.paging(request))
+    mine = None if g.identity.admin else g.identity.token
+    items, last = page(*payload.paging(request), mine)
     return jsonify({"items": items, "next": payload.cursor(last) if last else None})
 
 
@@ -104,6 +106,13 @@ def resize(key: str) -> ResponseReturnValue:
         raise errors.NotRunning()
     services().runtime.resize(box.container_id, wanted.rows, wanted.cols)
     return "", 204
+
+
+@blueprint.post("/<key>/ticket")
+def ticket(key: str) -> ResponseReturnValue:
+    text = tokens.new_ticket(g.identity, lookup(key).id)
+    answer = jsonify({"ticket": text, "expires_in": tokens.TICKET_LIFE})
+    return answer, 201, {"Cache-Control": "no-store"}
 
 
 @blueprint.get("/<key>/events")

@@ -37,14 +37,19 @@ def snapshots(ids: list[str]) -> dict[str, Snapshot]:
 
 
 def page(
-    limit: int, after: tuple[float, str] | None, state: str | None
+    limit: int, after: tuple[float, str] | None, state: str | None, token: str | None = None
 ) -> tuple[list[Snapshot], tuple[float, str] | None]:
-    """Resources, newest first, and the key of the last where there are more behind it."""
+    """Resources, newest first, and the key of the last where there are more behind it.
+
+    Those in ``state``, and those that ``token`` made, if one is given.
+    """
     query = _counted().order_by(Dockbox.created_at.desc(), Dockbox.id.desc()).limit(limit + 1)
     if after:
         query = query.where(tuple_(Dockbox.created_at, Dockbox.id) < after)
     if state:
         query = query.where(Dockbox.state == state)
+    if token:
+        query = query.where(Dockbox.token_id == token)
     rows = _read(query)
     items = [box.as_dict(connections) for box, connections in rows[:limit]]
     last = rows[limit - 1][0] if len(rows) > limit else None

@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 
 import gevent
-from sqlalchemy.exc import IntegrityError
 from wsproto import WSConnection
 
 from ..config import Config
-from ..errors import DatabaseUnavailable, DockboxError, Stopped
-from ..greenlets import Greenlets
+from ..errors import DatabaseUnavailable, DockboxError, NotFound, Unauthorized
 from ..terminal.client import Client
 from ..terminal.protocol import Flow, Input, Raw, Size, Tty
-from ..terminal.session import Session
-from ..terminal.websocket import FAILED, GOING_AWAY, NORMAL, TOO_BIG, Incoming, Refused, Socket
-from . import queue, workers
-from .lookup import Snapshot, find
+from ..terminal.websocket import (
+    FAILED,
+    GOING_AWAY,
+    NORMAL,
+    NOT_ALLOWED,
+    TOO_BIG,
+    Incoming,
+    Refused,
+    Socket,
+)
+from . import queue
+from .arrival import Arrivals, Visit
+from .guests import Guests
 from .manager import ConnectionManager
 from .opening import Opening
 from .sizes import Sizes
-from .watch import Watcher
 
-log = logging.getLogger(__name__)
 MOST_INPUT = 8 * 2**20  # bytes in one message
 MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
-JOIN_TRIES = 5
+HELLO = 10.0  # seconds for the first message, where that has the token
 RESTARTING = "This server is restarting. Connect again."
-DELETED = "The dockbox was deleted."
-
-
-@dataclass
-class Visit:
-    """One client's way through; ``session`` is there once it has arrived."""
-
-    id: str
-    client: Client
-    protocol: Raw | Tty
-    size: Size | None
-    connection: str
-    counted: bool = False  # whether the connection is in the database
-    session: Session | None = None
-    early: list[bytes] = field(default_factory=list)  # typed before the shell was there
-    arrival: gevent.Greenlet | None = None
 
 
 class Visits:
@@ -53,25 +40,32 @@ class Visits:
 
     def __init__(
         self, config: Config, manager: ConnectionManager, opening: Opening,
-        sizes: Sizes, watcher: Watcher, greenlets: Greenlets, worker: str,
+        sizes: Sizes, arrivals: Arrivals, guests: Guests,
     ) -> None:  # fmt: skip
         self._config, self._manager, self._opening = config, manager, opening
-        self._sizes, self._watcher = sizes, watcher
-        self._greenlets, self._worker = greenlets, worker
+        self._sizes, self._arrivals, self._guests = sizes, arrivals, guests
         self._closing = False
 
     def serve(
-        self, id: str, sock: Socket, parser: WSConnection, protocol: Raw | Tty, size: Size | None
-    ) -> None:
-        """Talk to the client of one WebSocket, whose handshake is done, until either ends it."""
+        self, id: str, sock: Socket, parser: WSConnection, protocol: Raw | Tty, size: Size | None,
+        token: str | None = None, admit: Callable[[str], str | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Talk to the client of one WebSocket, whose handshake is done, until either ends it.
+
+        ``token`` is the id of the one that let it in.  Who is still to show one, in the first
+        message of ttyd's protocol, is let in by ``admit``: its id, or ``DockboxError``.
+        """
         client = Client(sock, protocol.prefix)
         connection = self._manager.connect(id, client)
-        visit = Visit(id, client, protocol, size, connection)
+        visit = Visit(id, client, protocol, size, connection, admit)
+        self._guests.enter(client, token)
+        if admit:
+            gevent.spawn_later(HELLO, self._hurry, visit)
         incoming = Incoming(sock, parser, MOST_INPUT, client.hear, client.pong)
         if self._closing:
             client.close(GOING_AWAY, RESTARTING)
         if isinstance(protocol, Raw):
-            self._begin(visit)  # with ttyd's protocol the first message tells the size
+            self._arrivals.begin(visit)  # with ttyd's protocol the first message tells the size
         try:
             for message in incoming:
                 self._act(visit, message)
@@ -81,6 +75,7 @@ class Visits:
         finally:
             if visit.arrival:
                 visit.arrival.kill()
+            self._guests.leave(client)
             self._depart(visit)
             client.wait_and_drop()
 
@@ -113,8 +108,9 @@ class Visits:
             return
         action = visit.protocol.parse(message)
         if visit.arrival is None:
+            self._admit(visit)
             visit.size = action if isinstance(action, Size) else None
-            self._begin(visit)
+            self._arrivals.begin(visit)
             return
         if isinstance(action, Input):
             if visit.session:
@@ -131,99 +127,19 @@ class Visits:
         elif isinstance(action, Flow):
             client.resume() if action.on else client.pause()
 
-    # --- in -----------------------------------------------------------------------------------
-
-    def _begin(self, visit: Visit) -> None:
-        visit.arrival = self._greenlets.spawn(f"arrive {visit.id}", self._arrive, visit)
-
-    def _arrive(self, visit: Visit) -> None:
-        try:
-            for message in visit.protocol.greeting("dockbox"):
-                visit.client.message(message)
-            if not self._join(visit):
-                self._await(visit)
-        except DockboxError as error:
-            visit.client.close(*self._why(visit.id, error))
-        except Exception:
-            visit.client.close(FAILED, DockboxError().message)
-            raise
+    def _admit(self, visit: Visit) -> None:
+        if visit.admit and isinstance(visit.protocol, Tty):
+            try:
+                self._guests.enter(visit.client, visit.admit(visit.protocol.token or ""))
+            except (Unauthorized, NotFound) as error:
+                raise Refused(NOT_ALLOWED, error.message) from None
+            except DockboxError as error:
+                raise Refused(FAILED, error.message) from None
 
     @staticmethod
-    def _why(id: str, error: DockboxError) -> tuple[int, str]:
-        """Close code and reason for a client that could not be let in."""
-        if isinstance(error, Stopped):
-            return NORMAL, error.message
-        with contextlib.suppress(DatabaseUnavailable):
-            if find(id) is None:
-                return NORMAL, DELETED
-        return FAILED, error.message
-
-    def _await(self, visit: Visit) -> None:
-        """Show how far the dockbox is until it can be joined, or never can."""
-        for box in self._watcher.follow(visit.id, 1.0):
-            if visit.client.closing:
-                return
-            if box is None or box["state"] == "stopping":
-                continue
-            if box["state"] == "creating":
-                visit.client.offer(_progress_text(box))
-            elif box["state"] == "failed":
-                visit.client.offer(f"\r\x1b[K{box['error']}\r\n".encode())
-                visit.client.close_after_output(FAILED, str(box["error"]))
-                return
-            elif self._join(visit):
-                return
-        visit.client.close(NORMAL, DELETED)
-
-    def _join(self, visit: Visit) -> bool:
-        """Count the connection, and join the session; false when the state forbids it."""
-        for _ in range(JOIN_TRIES):
-            present = self._manager.present(visit.id)
-            before = self._count(visit)
-            if before is None:
-                return False
-            if before == "stopped" and present:  # of an earlier run, and about to notice
-                self._manager.ended(visit.id, present)
-            try:
-                open = partial(self._opening.open, visit.id, before)
-                session = self._manager.session(visit.id, open)
-            except DockboxError:
-                visit.counted = False
-                queue.start_failed(visit.id, visit.connection)
-                raise
-            if session.join(visit.client):
-                self._settle_in(visit, session)
-                return True
-            queue.schedule(visit.id, visit.connection)
-            visit.counted = False
-        raise DockboxError("The container ended again and again.")
-
-    def _settle_in(self, visit: Visit, session: Session) -> None:
-        visit.session = session
-        for data in visit.early:
-            session.type(visit.client, data)
-        visit.early.clear()
-        if session.cut:
-            self._opening.redraw(visit.id, session)
-        if visit.size and visit.size == self._sizes.of(visit.connection):
-            self._sizes.fit(visit.id)
-        elif visit.size:  # told after the connection was counted
-            self._sizes.tell(visit.id, session.container, visit.connection, visit.size)
-
-    def _count(self, visit: Visit) -> str | None:
-        visit.counted = True
-        size = visit.size
-        if size:
-            self._sizes.note(visit.connection, size)
-        try:
-            before = queue.cancel(visit.id, visit.connection, self._worker, size)
-        except IntegrityError:  # this worker was taken for dead: say that it lives
-            workers.beat(self._worker)
-            before = queue.cancel(visit.id, visit.connection, self._worker, size)
-        visit.counted = before is not None
-        if before:
-            self._manager.count(visit.connection)
-        return before
+    def _hurry(visit: Visit) -> None:
+        if visit.arrival is None:
+            visit.client.close(NOT_ALLOWED, "No token came.")
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -237,13 +153,3 @@ class Visits:
                 queue.schedule(visit.id, visit.connection)
         if self._sizes.forget(visit.connection):
             self._sizes.fit(visit.id)
-
-
-def _progress_text(box: Snapshot) -> bytes:
-    step = box["progress"] or {"step": "Waiting", "percent": None, "bytes": None}
-    text = f"{step['step']} …"
-    if step["percent"] is not None:
-        text += f" {step['percent']} %"
-    if step["bytes"]:
-        text += f" ({step['bytes'] / 2**20:.1f} MB)"
-    return f"\r\x1b[K{text}".encode()

@@ -122,7 +122,8 @@ def test_the_client_in_the_docs_waits_longer_and_longer_for_a_server_that_is_awa
 
 def frames(subprotocol: str) -> list[tuple[str, bytes]]:
     """The example of a protocol's bytes: who sends them, and what."""
-    section = re.split("^## ", DOCS, flags=re.MULTILINE)[{"": 1, "tty": 2}[subprotocol]]
+    heading = subprotocol or "Raw"
+    (section,) = re.findall(rf"^## {heading}\n(.*?)^## ", DOCS, re.MULTILINE | re.DOTALL)
     found = []
     for who, line in re.findall(r"^    (client|server)  →  (.*)$", section, re.MULTILINE):
         words = re.findall(r"#.*|[0-9a-f]{2}\b|'[^']*'|\"[^\"]*\"", line)

@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from dockbox import provision
 from dockbox.database import MAX_OVERFLOW, POOL_SIZE, db, transaction
-from dockbox.lifecycle import lookup, queue, reaper, workers
+from dockbox.lifecycle import lookup, queue, quota, reaper, workers
 
 from ..support import many
 from ..support.engine import Engine
@@ -57,9 +57,9 @@ def cancel_deleted() -> None:
 
 
 def check_quota() -> None:
-    limited = SimpleNamespace(_config=SimpleNamespace(max_dockboxes=NUMBER + 1))
+    limited = SimpleNamespace(max_dockboxes=NUMBER + 1, auth="none")
     with transaction() as session:
-        provision.Provision._check_quota(limited, session)  # type: ignore[arg-type]
+        quota.check(session, limited, None)  # type: ignore[arg-type]
 
 
 def compare_containers() -> None:

@@ -199,9 +199,9 @@ def test_production_binds_to_all_and_development_to_loopback() -> None:
     assert config(host="10.1.2.3").bind == "10.1.2.3:8000"
 
 
-def test_production_says_that_it_is_open_to_all() -> None:
-    assert "AUTH must be none" in complaint(environment="production")
-    assert "AUTH must be none" in complaint(auth="token")
+def test_production_asks_for_tokens_unless_told_otherwise() -> None:
+    assert config().auth == "none"
+    assert config(environment="production").auth == "token"
     assert config(environment="production", auth="none").auth == "none"
 
 

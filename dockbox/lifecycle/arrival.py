@@ -1,0 +1,158 @@
+"""A client's way in: counted, let into a session, shown the progress until there is one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import gevent
+from sqlalchemy.exc import IntegrityError
+
+from ..errors import DatabaseUnavailable, DockboxError, Stopped
+from ..greenlets import Greenlets
+from ..terminal.client import Client
+from ..terminal.protocol import Raw, Size, Tty
+from ..terminal.session import Session
+from ..terminal.websocket import FAILED, NORMAL
+from . import queue, workers
+from .lookup import Snapshot, find
+from .manager import ConnectionManager
+from .opening import Opening
+from .sizes import Sizes
+from .watch import Watcher
+
+JOIN_TRIES = 5
+DELETED = "The dockbox was deleted."
+
+
+@dataclass
+class Visit:
+    """One client's way through; ``session`` is there once it has arrived."""
+
+    id: str
+    client: Client
+    protocol: Raw | Tty
+    size: Size | None
+    connection: str
+    admit: Callable[[str], str | None] | None = None
+    counted: bool = False  # whether the connection is in the database
+    session: Session | None = None
+    early: list[bytes] = field(default_factory=list)  # typed before the shell was there
+    arrival: gevent.Greenlet | None = None
+
+
+class Arrivals:
+    """Lets visits in, each in a greenlet of its own."""
+
+    def __init__(
+        self, manager: ConnectionManager, opening: Opening, sizes: Sizes, watcher: Watcher,
+        greenlets: Greenlets, worker: str,
+    ) -> None:  # fmt: skip
+        self._manager, self._opening = manager, opening
+        self._sizes, self._watcher = sizes, watcher
+        self._greenlets, self._worker = greenlets, worker
+
+    def begin(self, visit: Visit) -> None:
+        """Never waits; ``visit.session`` is there when it is in."""
+        visit.arrival = self._greenlets.spawn(f"arrive {visit.id}", self._arrive, visit)
+
+    def _arrive(self, visit: Visit) -> None:
+        try:
+            for message in visit.protocol.greeting("dockbox"):
+                visit.client.message(message)
+            if not self._join(visit):
+                self._await(visit)
+        except DockboxError as error:
+            visit.client.close(*self._why(visit.id, error))
+        except Exception:
+            visit.client.close(FAILED, DockboxError().message)
+            raise
+
+    @staticmethod
+    def _why(id: str, error: DockboxError) -> tuple[int, str]:
+        """Close code and reason for a client that could not be let in."""
+        if isinstance(error, Stopped):
+            return NORMAL, error.message
+        with contextlib.suppress(DatabaseUnavailable):
+            if find(id) is None:
+                return NORMAL, DELETED
+        return FAILED, error.message
+
+    def _await(self, visit: Visit) -> None:
+        """Show how far the dockbox is until it can be joined, or never can."""
+        for box in self._watcher.follow(visit.id, 1.0):
+            if visit.client.closing:
+                return
+            if box is None or box["state"] == "stopping":
+                continue
+            if box["state"] == "creating":
+                visit.client.offer(_progress_text(box))
+            elif box["state"] == "failed":
+                visit.client.offer(f"\r\x1b[K{box['error']}\r\n".encode())
+                visit.client.close_after_output(FAILED, str(box["error"]))
+                return
+            elif self._join(visit):
+                return
+        visit.client.close(NORMAL, DELETED)
+
+    def _join(self, visit: Visit) -> bool:
+        """Count the connection, and join the session; false when the state forbids it."""
+        for _ in range(JOIN_TRIES):
+            present = self._manager.present(visit.id)
+            before = self._count(visit)
+            if before is None:
+                return False
+            if before == "stopped" and present:  # of an earlier run, and about to notice
+                self._manager.ended(visit.id, present)
+            try:
+                open = partial(self._opening.open, visit.id, before)
+                session = self._manager.session(visit.id, open)
+            except DockboxError:
+                visit.counted = False
+                queue.start_failed(visit.id, visit.connection)
+                raise
+            if session.join(visit.client):
+                self._settle_in(visit, session)
+                return True
+            queue.schedule(visit.id, visit.connection)
+            visit.counted = False
+        raise DockboxError("The container ended again and again.")
+
+    def _settle_in(self, visit: Visit, session: Session) -> None:
+        visit.session = session
+        for data in visit.early:
+            session.type(visit.client, data)
+        visit.early.clear()
+        if session.cut:
+            self._opening.redraw(visit.id, session)
+        if visit.size and visit.size == self._sizes.of(visit.connection):
+            self._sizes.fit(visit.id)
+        elif visit.size:  # told after the connection was counted
+            self._sizes.tell(visit.id, session.container, visit.connection, visit.size)
+
+    def _count(self, visit: Visit) -> str | None:
+        visit.counted = True
+        size = visit.size
+        if size:
+            self._sizes.note(visit.connection, size)
+        try:
+            before = queue.cancel(visit.id, visit.connection, self._worker, size)
+        except IntegrityError:  # this worker was taken for dead: say that it lives
+            workers.beat(self._worker)
+            before = queue.cancel(visit.id, visit.connection, self._worker, size)
+        visit.counted = before is not None
+        if before:
+            self._manager.count(visit.connection)
+        return before
+
+
+def _progress_text(box: Snapshot) -> bytes:
+    step = box["progress"] or {"step": "Waiting", "percent": None, "bytes": None}
+    text = f"{step['step']} …"
+    if step["percent"] is not None:
+        text += f" {step['percent']} %"
+    if step["bytes"]:
+        text += f" ({step['bytes'] / 2**20:.1f} MB)"
+    return f"\r\x1b[K{text}".encode()

@@ -1,0 +1,106 @@
+"""Tokens and tickets: what is kept, what is refused, and what is used up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from dockbox import tokens
+from dockbox.errors import NotFound, Unauthorized
+from dockbox.tokens import EVERYBODY, Identity
+
+from .lifecycle.world import Database, connected
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    with connected({"DATABASE_NAME": "tokens"}, tmp_path) as made:
+        yield made
+
+
+def refused(text: str) -> bool:
+    try:
+        tokens.verify(text)
+    except Unauthorized:
+        return True
+    return False
+
+
+def test_a_token_names_who_has_it_and_only_its_hash_is_kept(db: Database) -> None:
+    token, text = tokens.create("laptop")
+    admin, admins = tokens.create("boss", admin=True)
+    assert tokens.verify(text) == Identity(token.id, admin=False)
+    assert tokens.verify(admins) == Identity(admin.id, admin=True)
+    secret = text.split("_", 2)[2]
+    assert secret not in str(db.rows("SELECT * FROM tokens"))
+    assert secret not in str(token.as_dict()) and token.hash not in str(token.as_dict())
+
+
+def test_what_is_no_token_is_refused(db: Database) -> None:
+    _, text = tokens.create("laptop")
+    other, _ = tokens.create("other")
+    _, id, secret = text.split("_", 2)
+    for wrong in (
+        "", "dbx", text[:-1], text + "x", f"dbx_{other.id}_{secret}", f"dbx_{'0' * 12}_{secret}",
+        f"dbx_{id}_{'x' * 43}", f" {text}", "é" * 61, f"dbx_{id}_{secret}\n", "dbx_%_" + "x" * 43,
+    ):  # fmt: skip
+        assert refused(wrong), wrong
+    assert not refused(text)
+
+
+def test_a_token_ends_by_time_or_by_being_revoked(db: Database) -> None:
+    short, text = tokens.create("short", lifetime=60)
+    gone, revoked = tokens.create("gone")
+    assert tokens.invalid([short.id, gone.id]) == set()
+    db.rows("UPDATE tokens SET expires_at = expires_at - 61 WHERE id = :id", id=short.id)
+    tokens.revoke(gone.id)
+    assert refused(text) and refused(revoked)
+    assert tokens.invalid([short.id, gone.id, "unknown"]) == {short.id, gone.id, "unknown"}
+    for id in (gone.id, "unknown"):
+        with pytest.raises(NotFound):
+            tokens.revoke(id)
+
+
+def test_the_last_use_is_noted_but_not_at_each_use(db: Database) -> None:
+    _, text = tokens.create("laptop")
+    used = "SELECT last_used_at FROM tokens"
+    assert db.one(used) is None
+    tokens.verify(text)
+    first = db.one(used)
+    tokens.verify(text)
+    assert first is not None and db.one(used) == first
+    db.rows("UPDATE tokens SET last_used_at = 5")
+    tokens.verify(text)
+    assert db.one(used) >= first
+
+
+def test_a_ticket_lets_in_once_and_for_a_moment(db: Database) -> None:
+    token, _ = tokens.create("laptop")
+    me, box = Identity(token.id, admin=False), db.box()
+    text = tokens.new_ticket(me, box)
+    assert text not in str(db.rows("SELECT * FROM tickets"))
+    assert tokens.take_ticket(text) == (me, box)
+    late, revoked = (tokens.new_ticket(me, box) for _ in range(2))
+    open_to_all = tokens.new_ticket(EVERYBODY, box)
+    assert tokens.take_ticket(open_to_all) == (EVERYBODY, box)
+    db.rows("UPDATE tickets SET expires_at = 5 WHERE hash = :hash", hash=tokens._hash(late))
+    tokens.revoke(token.id)
+    for wrong in (text, late, revoked, ""):
+        with pytest.raises(Unauthorized):
+            tokens.take_ticket(wrong)
+
+
+def test_of_several_who_show_one_ticket_at_once_one_gets_in(db: Database) -> None:
+    text = tokens.new_ticket(EVERYBODY, db.box())
+
+    def let_in(ticket: str) -> bool:
+        try:
+            tokens.take_ticket(ticket)
+        except Unauthorized:
+            return False
+        return True
+
+    assert sum(db.at_once([partial(let_in, text)] * 8)) == 1
