@@ -21,7 +21,7 @@ from ..support.internals import Rows
 from ..support.run import ROOT, Run
 from ..unit.lifecycle.world import connected
 
-TABLES = {"dockboxes", "workers", "connections", "installation"}
+TABLES = {"dockboxes", "workers", "connections", "installation", "tokens", "tickets"}
 
 
 def tables() -> set[str]:
