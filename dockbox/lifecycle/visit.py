@@ -31,6 +31,7 @@ from .sizes import Sizes
 
 MOST_INPUT = 8 * 2**20  # bytes in one message
 MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
+PENANCE = 1.0  # seconds in which who broke the protocol, and may do so again, waits for the end
 HELLO = 10.0  # seconds for the first message, where that has the token
 RESTARTING = "This server is restarting. Connect again."
 
@@ -66,17 +67,20 @@ class Visits:
             client.close(GOING_AWAY, RESTARTING)
         if isinstance(protocol, Raw):
             self._arrivals.begin(visit)  # with ttyd's protocol the first message tells the size
+        penance = 0.0
         try:
             for message in incoming:
                 self._act(visit, message)
             client.close(NORMAL)
         except Refused as refused:
             client.close(*refused.args)
+            penance = PENANCE
         finally:
             if visit.arrival:
                 visit.arrival.kill()
             self._guests.leave(client)
             self._depart(visit)
+            gevent.sleep(penance)
             client.wait_and_drop()
 
     @property
