@@ -106,7 +106,6 @@ def _sqlite_connect(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
-    connection.execute("PRAGMA busy_timeout=0")  # from here on the waiting is ours
 
 
 def _sqlite_begin(connection: Any) -> None:
@@ -116,18 +115,29 @@ def _sqlite_begin(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN")
         return
     driver, end = connection.connection.driver_connection, time.monotonic() + SQLITE_TIMEOUT
-    while time.monotonic() < end:
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:  # SQLite's own waiting would hold all terminals up
+    driver.execute("PRAGMA busy_timeout=0")  # SQLite's own waiting would hold all terminals up
+    try:
+        while not _begun(driver):
+            if time.monotonic() > end:
+                raise DatabaseUnavailable
             time.sleep(0.002)
-        else:
-            return
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # whose error is translated as any other
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={SQLITE_TIMEOUT * 1000:.0f}")
 
 
-# One connection is kept for those loops: a crowd that waits for the others must not make a worker
-# seem dead.
+def _begun(driver: sqlite3.Connection) -> bool:
+    """Whether a transaction that writes has begun; others may be writing."""
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return False
+        raise DatabaseUnavailable from error
+    return True
+
+
+# One connection of the pool is kept for those who are ``first``: a crowd that waits for the others
+# must not make a worker seem dead.
 _crowd = BoundedSemaphore(POOL_SIZE - 1)
 _first = local()
 
