@@ -20,8 +20,8 @@ QUERIES = re.compile(
     rb"|\x1b\](?:4|5|1[0-9]|52);[^\x07\x1b]*\?[^\x07\x1b]*(?:\x07|\x1b\\)"
     rb"|\x1bP(?:\$q|\+q)[^\x1b]*\x1b\\|\x1b_G[^\x1b]*a=q[^\x1b]*\x1b\\"
 )
-# Where it can begin after a cut that may be in the middle of a sequence.
 SMALL = 1024  # bytes of a piece that grows
+# Where it can begin after a cut that may be in the middle of a sequence.
 SEARCH = 4096  # bytes that may be left out for it
 BEGIN = re.compile(rb"\n|(?=\x1b)")
 # The rest of a character, when a cut left its beginning out.
