@@ -33,6 +33,19 @@ class Greenlets:
         greenlet.start()
         return greenlet
 
+    def repeat(self, name: str, work: Callable[[], Any], pause: float) -> None:
+        """Run ``work`` every ``pause`` seconds, for ever; one time that fails is logged."""
+
+        def run() -> None:
+            while True:
+                gevent.sleep(pause)
+                try:
+                    work()
+                except Exception:
+                    log.exception("%s failed; it goes on", name)
+
+        self.spawn(name, run)
+
     def _run(self, work: Callable[..., Any], *args: Any) -> Any:
         with self._context():
             return work(*args)

@@ -16,7 +16,7 @@ from .greenlets import Greenlets
 from .lifecycle import workers
 from .lifecycle.arrival import Arrivals
 from .lifecycle.control import Control
-from .lifecycle.guests import Guests
+from .lifecycle.guests import LOOK, Guests
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
 from .lifecycle.reaper import Reaper
@@ -46,7 +46,7 @@ class Services:
         self.provision = Provision(
             config, self.runtime, self.images, self.control, self.watcher, greenlets, self.worker
         )
-        opening = Opening(config, self.runtime, self.manager, self.control, greenlets, self.worker)
+        opening = Opening(config, self.runtime, self.manager, self.control, greenlets)
         sizes = Sizes(self.runtime.resize, greenlets)
         self._guests = Guests()
         arrivals = Arrivals(self.manager, opening, sizes, self.watcher, greenlets, self.worker)
@@ -63,8 +63,8 @@ class Services:
             except DatabaseUnavailable:
                 log.warning("the database cannot be reached; starting all the same")
         self._greenlets.spawn("reaper", self._reaper.run)
-        self._greenlets.spawn("keepalive", self.visits.keep_alive)
-        self._greenlets.spawn("tokens", self._guests.watch)
+        self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
+        self._greenlets.repeat("tokens", self._guests.look, LOOK)
 
     def close(self, patience: float) -> None:
         """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
@@ -11,7 +10,6 @@ from simple_websocket import Server
 
 from .. import tokens
 from ..errors import NotFound, Unauthorized
-from ..lifecycle.lookup import find
 from ..terminal import protocol
 from .common import lookup, services
 
@@ -41,41 +39,36 @@ def register(app: Flask) -> None:
 @blueprint.before_request
 def prepare() -> None:
     """All that may be refused is refused here, before the upgrade, with an HTTP status."""
-    g.id = _dockbox((request.view_args or {})["key"])
     rows, cols = request.args.get("rows"), request.args.get("cols")
     g.size = protocol.size_of_text(rows, cols) if rows or cols else None
+    # after all else that may be refused, since a ticket is good once
+    g.id = _dockbox((request.view_args or {})["key"])
     # permessage-deflate costs CPU for each byte and hundreds of kB for each connection
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 
 
 def _dockbox(key: str) -> str:
-    """The id of the dockbox that is asked for.
+    """The id of the dockbox that is asked for, ``""`` until it is known who asks.
 
     Browsers' WebSockets send no header: they have a ticket in the URL, or ttyd's protocol with a
-    token in the first message.  Until that has come, nobody learns which dockboxes there are.
+    token in the first message.  Before that, nobody learns which dockboxes there are.
     """
     if g.identity is None and "ticket" in request.args:
         g.identity, dockbox = tokens.take_ticket(request.args["ticket"])
         if lookup(key).id != dockbox:
             raise NotFound()
-    if g.identity is None:
-        offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
-        if "tty" not in map(str.strip, offered):
-            raise Unauthorized()
-        box = find(key)
-        return box.id if box else key
-    return lookup(key).id
+    if g.identity is not None:
+        return lookup(key).id
+    offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+    if "tty" not in map(str.strip, offered):
+        raise Unauthorized()
+    return ""
 
 
-def _admit(key: str) -> Callable[[str], str | None]:
-    """What lets a client in that shows its token later.  The result raises ``DockboxError``."""
-
-    def admit(token: str) -> str | None:
-        g.identity = tokens.verify(token)
-        lookup(key)
-        return cast(str | None, g.identity.token)
-
-    return admit
+def _admit(token: str) -> tuple[str, str | None]:
+    """Let a client of this request in that shows its token only now: see ``Admit``."""
+    g.identity = tokens.verify(token)
+    return lookup((request.view_args or {})["key"]).id, g.identity.token
 
 
 @sock.route("/<key>", bp=blueprint)  # type: ignore[untyped-decorator]
@@ -84,7 +77,7 @@ def connect(ws: Server, key: str) -> None:
     try:
         services().visits.serve(
             g.id, ws.sock, ws.ws, protocol.choose(ws.subprotocol), g.size, token,
-            None if g.identity else _admit(key),
+            None if g.identity else _admit,
         )  # fmt: skip
     finally:
         ws.connected = False  # nothing is left to be closed

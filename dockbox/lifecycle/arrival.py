@@ -23,6 +23,8 @@ from .opening import Opening
 from .sizes import Sizes
 from .watch import Watcher
 
+# Who has this token may see which dockbox, and what the token's id is; raises ``DockboxError``.
+Admit = Callable[[str], tuple[str, str | None]]
 JOIN_TRIES = 5
 DELETED = "The dockbox was deleted."
 
@@ -36,7 +38,7 @@ class Visit:
     protocol: Raw | Tty
     size: Size | None
     connection: str
-    admit: Callable[[str], str | None] | None = None
+    admit: Admit | None = None
     counted: bool = False  # whether the connection is in the database
     session: Session | None = None
     early: list[bytes] = field(default_factory=list)  # typed before the shell was there

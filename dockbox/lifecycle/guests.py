@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-
-import gevent
+import contextlib
 
 from .. import tokens
 from ..errors import DatabaseUnavailable
 from ..terminal.client import Client
 from ..terminal.websocket import NOT_ALLOWED
 
-log = logging.getLogger(__name__)
 LOOK = 2.0  # seconds between looks at the tokens
 OVER = "The token was revoked, or has expired."
 
@@ -28,18 +25,15 @@ class Guests:
             self._tokens[client] = token
 
     def leave(self, client: Client) -> None:
+        """The client has left."""
         self._tokens.pop(client, None)
 
-    def watch(self) -> None:
-        """Close, for ever, those whose token is revoked or expired; all stay without a database."""
-        while True:
-            gevent.sleep(LOOK)
-            if not self._tokens:
-                continue
-            try:
-                over = tokens.invalid(self._tokens.values())
-            except DatabaseUnavailable:
-                continue
+    def look(self) -> None:
+        """Close those whose token is revoked or expired; all stay while there is no database."""
+        if not self._tokens:
+            return
+        with contextlib.suppress(DatabaseUnavailable):
+            over = tokens.invalid(self._tokens.values())
             for client, token in list(self._tokens.items()):
                 if token in over:
                     client.close(NOT_ALLOWED, OVER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from gevent.event import AsyncResult
 
@@ -68,6 +68,12 @@ class ConnectionManager:
         with self._lock:
             chosen = self._clients.values() if dockbox is None else [self._clients.get(dockbox, {})]
             return [client for clients in chosen for client in clients.values()]
+
+    def connections(self, dockbox: str, clients: Collection[Client]) -> list[str]:
+        """The connections of these clients of the dockbox."""
+        with self._lock:
+            here = self._clients.get(dockbox, {})
+            return [connection for connection, client in here.items() if client in clients]
 
     # --- sessions -------------------------------------------------------------------------
 

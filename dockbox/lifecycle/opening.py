@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+from collections.abc import Sequence
 from functools import partial
 
 import gevent
@@ -30,8 +32,11 @@ from .control import Control
 from .lookup import find
 from .manager import ConnectionManager
 
+log = logging.getLogger(__name__)
 REDRAW = 0.1  # seconds in which those who come share a redraw: each one is a process in the box
-SECOND_LOOK = 2.0  # seconds
+# Seconds after the end of a container: where clients of several workers notice at once, each leaves
+# it to the others to say so, and by then all of them have left.
+SECOND_LOOK = 2.0
 WHY = 3.0  # seconds that an engine may take to say what has ended
 RELOAD = 20.0  # seconds that a session waits for who comes back, as with a page's reload
 
@@ -41,11 +46,10 @@ class Opening:
 
     def __init__(
         self, config: Config, runtime: Runtime, manager: ConnectionManager,
-        control: Control, greenlets: Greenlets, worker: str,
+        control: Control, greenlets: Greenlets,
     ) -> None:  # fmt: skip
         self._config, self._runtime = config, runtime
-        self._manager, self._control = manager, control
-        self._greenlets, self._worker = greenlets, worker
+        self._manager, self._control, self._greenlets = manager, control, greenlets
         self._redrawing: set[str] = set()  # dockboxes that will be redrawn in a moment
         self._left_alone: set[str] = set()  # dockboxes whose session may be closed soon
 
@@ -156,17 +160,20 @@ class Opening:
     def _pump(self, id: str, container: str, session: Session) -> None:
         try:
             session.pump()
-        finally:
-            self._manager.ended(id, session)
-            if not session.empty:
-                session.close(*self._why(id, container))
-                # if other workers had clients there, too, each has left it to the others to say so
-                gevent.sleep(SECOND_LOOK)
-                if self._manager.present(id) is None:
-                    self._why(id, container)
+        except Exception:
+            log.exception("the pump of %s failed", id)
+        self._manager.ended(id, session)
+        if not session.empty:
+            noticed = self._manager.connections(id, session.clients)
+            session.close(*self._why(id, container, noticed))
+            gevent.sleep(SECOND_LOOK)
+            self._why(id, container, ())
 
-    def _why(self, id: str, container: str) -> tuple[int, str]:
-        """Close code and reason for a terminal that ended."""
+    def _why(self, id: str, container: str, noticed: Sequence[str]) -> tuple[int, str]:
+        """Close code and reason for a terminal that ended, and of which ``noticed`` know.
+
+        Where the container has ended, this says so in the database.
+        """
         box = None
         try:
             box = find(id)
@@ -178,13 +185,13 @@ class Opening:
                 found = self._runtime.inspect(container)
             if found.running:
                 return FAILED, "The connection to the container broke. Connect again."
-            queue.container_ended(id, box.last_modified, self._worker)
+            queue.container_ended(id, box.last_modified, noticed)
             return FAILED, f"The container ended with code {found.exit_code}."
         except DatabaseUnavailable:
             return FAILED, "The terminal ended."
         except ContainerGone:
             if box:
-                queue.container_ended(id, box.last_modified, self._worker)
+                queue.container_ended(id, box.last_modified, noticed)
             return FAILED, "The container was removed."
         except DockboxError as error:
             return FAILED, error.message

@@ -216,16 +216,17 @@ def release(id: str, worker: str) -> None:
         )
 
 
-def container_ended(id: str, since: float, worker: str | None = None) -> bool:
+def container_ended(id: str, since: float, noticed: Sequence[str] | None = None) -> bool:
     """The container of a dockbox that is running, unchanged since ``since``, was found ended.
 
     ``since`` is from before the container was looked at: who slept in between must not undo what
-    others did meanwhile.  If ``worker``'s terminals have found it, those of others have perhaps not
-    noticed yet, and must not be told that somebody stopped it: the last one to notice says it.
+    others did meanwhile.  ``noticed`` are the connections that know of it already.  Others have
+    perhaps not noticed yet, and must not be told that somebody stopped it; or they have just come,
+    and are about to start it again.  ``None``: whoever is connected.
     """
     with transaction() as session:
         change = _update(id, "running").where(Dockbox.last_modified <= since)
-        if worker:
-            others = exists().where(Connection.dockbox_id == id, Connection.worker_id != worker)
+        if noticed is not None:
+            others = exists().where(Connection.dockbox_id == id, Connection.id.not_in(noticed))
             change = change.where(~others)
         return bool(rows(session, change.values(state="stopped", stops_at=None)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import gevent
 from wsproto import WSConnection
@@ -23,7 +22,7 @@ from ..terminal.websocket import (
     Socket,
 )
 from . import queue
-from .arrival import Arrivals, Visit
+from .arrival import Admit, Arrivals, Visit
 from .guests import Guests
 from .manager import ConnectionManager
 from .opening import Opening
@@ -32,7 +31,8 @@ from .sizes import Sizes
 MOST_INPUT = 8 * 2**20  # bytes in one message
 MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
 PENANCE = 1.0  # seconds in which who broke the protocol, and may do so again, waits for the end
-HELLO = 10.0  # seconds for the first message, where that has the token
+LOBBY = ""  # instead of a dockbox's id, for clients whose token is still to come
+HELLO, MOST_HELLO = 10.0, 4096  # seconds for that, and bytes of the message that has it
 RESTARTING = "This server is restarting. Connect again."
 
 
@@ -49,20 +49,22 @@ class Visits:
 
     def serve(
         self, id: str, sock: Socket, parser: WSConnection, protocol: Raw | Tty, size: Size | None,
-        token: str | None = None, admit: Callable[[str], str | None] | None = None,
+        token: str | None = None, admit: Admit | None = None,
     ) -> None:  # fmt: skip
         """Talk to the client of one WebSocket, whose handshake is done, until either ends it.
 
         ``token`` is the id of the one that let it in.  Who is still to show one, in the first
-        message of ttyd's protocol, is let in by ``admit``: its id, or ``DockboxError``.
+        message of ttyd's protocol, waits in the ``LOBBY`` to be let in by ``admit``.
         """
         client = Client(sock, protocol.prefix)
-        connection = self._manager.connect(id, client)
-        visit = Visit(id, client, protocol, size, connection, admit)
-        self._guests.enter(client, token)
+        if admit:
+            id = LOBBY
+        visit = Visit(id, client, protocol, size, self._manager.connect(id, client), admit)
         if admit:
             gevent.spawn_later(HELLO, self._hurry, visit)
-        incoming = Incoming(sock, parser, MOST_INPUT, client.hear, client.pong)
+        self._guests.enter(client, token)
+        most = MOST_HELLO if admit else MOST_INPUT
+        incoming = Incoming(sock, parser, most, client.hear, client.pong)
         if self._closing:
             client.close(GOING_AWAY, RESTARTING)
         if isinstance(protocol, Raw):
@@ -71,6 +73,7 @@ class Visits:
         try:
             for message in incoming:
                 self._act(visit, message)
+                incoming.most = MOST_INPUT
             client.close(NORMAL)
         except Refused as refused:
             client.close(*refused.args)
@@ -94,15 +97,18 @@ class Visits:
         for client in self._manager.clients():
             client.close(GOING_AWAY, RESTARTING)
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two calls of ``keep_alive``."""
+        return min(1.0, self._config.ping_interval / 4)
+
     def keep_alive(self) -> None:
-        """Ping whoever is due, and look whether Docker is still there, for ever."""
-        while True:
-            for session in self._manager.sessions():
-                session.check()
-            for client in self._manager.clients():
-                client.keep_alive(self._config.ping_interval)
-                gevent.sleep(0)  # a thousand of them must not hold up who types
-            gevent.sleep(min(1.0, self._config.ping_interval / 4))
+        """Ping whoever is due, and look whether Docker is still there."""
+        for session in self._manager.sessions():
+            session.check()
+        for client in self._manager.clients():
+            client.keep_alive(self._config.ping_interval)
+            gevent.sleep(0)  # a thousand of them must not hold up who types
 
     # --- what the client says ---------------------------------------------------------------
 
@@ -132,17 +138,21 @@ class Visits:
             client.resume() if action.on else client.pause()
 
     def _admit(self, visit: Visit) -> None:
-        if visit.admit and isinstance(visit.protocol, Tty):
-            try:
-                self._guests.enter(visit.client, visit.admit(visit.protocol.token or ""))
-            except (Unauthorized, NotFound) as error:
-                raise Refused(NOT_ALLOWED, error.message) from None
-            except DockboxError as error:
-                raise Refused(FAILED, error.message) from None
+        if not visit.admit or not isinstance(visit.protocol, Tty):
+            return
+        try:
+            id, token = visit.admit(visit.protocol.token or "")
+        except (Unauthorized, NotFound) as error:
+            raise Refused(NOT_ALLOWED, error.message) from None
+        except DockboxError as error:
+            raise Refused(FAILED, error.message) from None
+        self._manager.disconnect(LOBBY, visit.connection)
+        visit.id, visit.connection = id, self._manager.connect(id, visit.client)
+        self._guests.enter(visit.client, token)
 
     @staticmethod
     def _hurry(visit: Visit) -> None:
-        if visit.arrival is None:
+        if visit.id == LOBBY:
             visit.client.close(NOT_ALLOWED, "No token came.")
 
     # --- out ----------------------------------------------------------------------------------

@@ -61,6 +61,10 @@ class Session:
     def empty(self) -> bool:
         return not self._clients
 
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        return tuple(self._clients)
+
     # --- clients --------------------------------------------------------------------------
 
     def join(self, client: Client) -> bool:

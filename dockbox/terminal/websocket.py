@@ -57,14 +57,15 @@ def close_payload(code: int, reason: str) -> bytes:
 class Incoming:
     """Messages from a client, whose handshake ``parser`` has done.
 
-    ``heard`` is called whenever anything arrives, ``pong`` with a payload to be sent back.
+    ``most`` is how many bytes a message may have, from now on.  ``heard`` is called whenever
+    anything arrives, ``pong`` with a payload to be sent back.
     """
 
     def __init__(
         self, sock: Socket, parser: WSConnection, most: int,
         heard: Callable[[], None], pong: Callable[[bytes], None],
     ) -> None:  # fmt: skip
-        self._sock, self._parser, self._most = sock, parser, most
+        self._sock, self._parser, self.most = sock, parser, most
         self._heard, self._pong = heard, pong
 
     def __iter__(self) -> Iterator[bytes]:
@@ -92,7 +93,7 @@ class Incoming:
                     pieces.append(bytes(piece))
                     size += len(piece)
                     fragments += 1
-                    if size > self._most or fragments > MOST_FRAGMENTS:
+                    if size > self.most or fragments > MOST_FRAGMENTS:
                         raise Refused(TOO_BIG, "The message is too big.")
                     if event.message_finished:
                         whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -18,7 +18,7 @@ from ..support.site import Site
 from ..support.terminal import Closed, Terminal
 
 SETTINGS = {"auth": "token", "idle_timeout": 600}
-LIFE = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
+HELLO = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def refusal(server: Server, id: str, query: str = "", headers: tuple[str, ...] =
 def hello(server: Server, id: str, token: str) -> Terminal:
     """A terminal of ttyd's protocol whose first message has ``token``."""
     terminal = server.connect(id, subprotocols=["tty"])
-    terminal.socket.send(LIFE % token)
+    terminal.socket.send(HELLO % token)
     return terminal
 
 
@@ -180,10 +180,34 @@ def test_a_terminal_takes_a_token_a_ticket_or_the_first_message(
 
     terminal = hello(server, id, ann.text)
     terminal.read_until(b"# ")
+    terminal.socket.send_binary(b"0echo big | wc -c #" + b"x" * 8000 + b"\r")  # now it may
+    terminal.read_until(b"4\r\n")
     for box, token in ((id, bob.text), (id, ""), (id, "x"), ("no-such-box", ann.text)):
         with pytest.raises(Closed) as closed:
             hello(server, box, token).read_until(b"# ")
         assert closed.value.code == 1008
+
+
+def test_who_has_not_shown_a_token_may_not_say_much_nor_wait_long(
+    server: Server, callers: list[Caller], url: str
+) -> None:
+    id = callers[0].create(url)
+    with server.connect(id, subprotocols=["tty"]) as silent:
+        with server.connect(id, subprotocols=["tty"]) as long:
+            long.socket.send(HELLO % ("x" * 5000))
+            assert long.close_code()[0] == 1009
+        assert callers[0].call("GET", f"/v1/dockbox/{id}").json()["connections"] == 0
+        assert silent.close_code(20) == (1008, "No token came.")
+
+
+def test_a_ticket_is_not_used_up_by_a_request_that_is_refused_anyway(
+    server: Server, callers: list[Caller], url: str
+) -> None:
+    id = callers[0].create(url)
+    ticket = callers[0].call("POST", f"/v1/dockbox/{id}/ticket").json()["ticket"]
+    assert refusal(server, id, f"ticket={ticket}&rows=no&cols=80") == 400
+    with server.connect(id, f"ticket={ticket}") as terminal:
+        assert terminal.run("echo in") == "in\n"
 
 
 def test_whose_token_is_revoked_is_sent_away_and_nobody_else(

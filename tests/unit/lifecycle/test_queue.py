@@ -157,10 +157,19 @@ def test_what_docker_says_is_taken_over(db: Database) -> None:
 
 def test_the_last_worker_whose_terminals_notice_the_end_says_it(db: Database) -> None:
     box, early, late = db.box(), db.worker(), db.worker()
-    first, _ = db.connection(box, early), db.connection(box, late)
-    assert not queue.container_ended(box, db.now(), early)
+    first, second = db.connection(box, early), db.connection(box, late)
+    assert not queue.container_ended(box, db.now(), [first])
     queue.schedule(box, first)
-    assert queue.container_ended(box, db.now(), late)
+    assert queue.container_ended(box, db.now(), [second])
+
+
+def test_who_has_just_come_to_a_container_that_ended_is_about_to_start_it(db: Database) -> None:
+    box = db.box()
+    gone, newcomer = db.connection(box, worker := db.worker()), db.connection(box, worker)
+    for noticed in ([gone], []):  # at the first look, and at the second
+        assert not queue.container_ended(box, db.now(), noticed)
+    queue.schedule(box, newcomer)
+    assert queue.container_ended(box, db.now(), [gone])
 
 
 # --- sizes --------------------------------------------------------------------------------
