@@ -1,4 +1,4 @@
-"""The deletion queue's tests, all of them, on PostgreSQL."""
+"""The tests of the deletion queue and of workers, all of them, on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from ..support.postgres import Postgres
 from ..unit.lifecycle.test_queue import *  # noqa: F403
+from ..unit.lifecycle.test_workers import *  # noqa: F403
 from ..unit.lifecycle.world import Database, connected
 
 pytestmark = pytest.mark.postgres

@@ -38,3 +38,8 @@ def read_exactly(terminal: Terminal, size: int, timeout: float = 60) -> bytes:
 def digest(data: bytes) -> str:
     """For comparisons of much data: a failure prints two digests and not two megabytes."""
     return f"{len(data)} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}"
+
+
+def pattern(lines: int) -> tuple[str, bytes]:
+    """A command that prints numbered lines, and what it prints in raw mode."""
+    return f"seq {lines} | cat", b"".join(b"%d\n" % number for number in range(1, lines + 1))

@@ -19,6 +19,10 @@ from dockbox.lifecycle import queue, workers
 Result = TypeVar("Result")
 
 
+def new() -> str:
+    return str(uuid.uuid4())
+
+
 class Database:
     """Rows by SQL; ``at_once`` makes calls in threads, each with a connection of its own."""
 
