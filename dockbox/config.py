@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from . import settings as read
 from .errors import BadConfig
 
 REQUIRED = (
@@ -25,81 +24,7 @@ REQUIRED = (
 )
 # Embedded SQLite needs none of these, so there they may be set to nothing.
 MAY_BE_EMPTY = {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_USER", "DATABASE_PASSWORD"}
-CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")  # the names that Docker's own command expects
 PACKAGED_IMAGES = Path(__file__).parent / "environment" / "images.toml"
-
-
-def _size(text: str) -> int:
-    """Bytes from ``512``, ``64k``, ``1.5 GiB``; units are powers of 1024, as Docker's are."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
-    if not match:
-        raise ValueError("is not a size such as 512m or 2 GiB")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
-
-
-def _number(
-    kind: type[int | float], low: float, high: float = float("inf")
-) -> Callable[[str], Any]:
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise ValueError("is not a number") from None
-        if not low <= value <= high or value == float("inf"):
-            bound = f"between {low:g} and {high:g}" if high != float("inf") else f"at least {low:g}"
-            raise ValueError(f"must be {bound}")
-        return value
-
-    return parse
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(f"must be {' or '.join(allowed)}")
-        return text
-
-    return parse
-
-
-def _docker_host(text: str) -> str:
-    if re.fullmatch(r"[\w.-]+:\d+", text):
-        return f"tcp://{text}"  # the original's spelling
-    if not re.match(r"(unix:///|tcp://|ssh://)\S", text):
-        raise ValueError("must be unix:///…, tcp://host:port, ssh://… or host:port")
-    return text
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _private_sources(text: str) -> tuple[str, ...]:
-    for item in _list(text):
-        if "/" in item:
-            try:
-                ipaddress.ip_network(item, strict=False)
-            except ValueError:
-                raise ValueError(f"has {item!r}, which is not a CIDR") from None
-    return _list(text)
-
-
-def _absolute(text: str) -> Path:
-    return Path(text).expanduser().resolve()
-
-
-def _yes(text: str) -> bool:
-    if text.lower() in ("0", "false", "no", "off"):
-        raise ValueError("must be 1, or empty: Docker itself takes any text for a yes")
-    return True
-
-
-def _certificates(text: str) -> Path:
-    folder = _absolute(text)
-    missing = [name for name in CERTIFICATES if not os.access(folder / name, os.R_OK)]
-    if missing:
-        raise ValueError(f"must be a folder with {', '.join(CERTIFICATES)}, all readable")
-    return folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +64,21 @@ class Config:
     container_cpus: float = 1
     container_pids: int = 512
     container_runtime: str = ""
+    container_files: int = 16384
+    container_disk: int = 10 * 1024**3
+    container_network: str = "dockbox"
     allowed_origins: tuple[str, ...] = ()
     max_dockboxes: int = 0
     max_running: int = 0
+    max_connections: int = 0
+    max_box_connections: int = 100
+    max_fetches: int = 16
+    max_pulls: int = 4
+    create_rate: int = 0
     auth: str = "none"
+    session_lifetime: int = 7 * 24 * 3600
+    proxies: int = 0
+    log_format: str = "text"
 
     @property
     def production(self) -> bool:
@@ -182,6 +118,8 @@ class Config:
             parts += [f"bad: {'; '.join(bad)}"] if bad else []
             raise BadConfig("Bad settings: " + ". ".join(parts))
         values.setdefault("auth", "token" if production else "none")
+        values.setdefault("create_rate", 30 if production else 0)
+        values.setdefault("log_format", "json" if production else "text")
         values.setdefault("host", "0.0.0.0" if production else "127.0.0.1")
         values.setdefault("web_concurrency", (os.cpu_count() or 1) if production else 1)
         return cls(**values)
@@ -199,46 +137,53 @@ def _bad_tls(env: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _database_port(text: str) -> int | None:
-    return None if text == "" else _number(int, 1, 65535)(text)
-
-
 PARSERS: dict[str, Callable[[str], Any]] = {
-    "ENVIRONMENT": _choice("development", "production"),
-    "PORT": _number(int, 1, 65535),
-    "DOCKER_SERVER_HOST": _docker_host,
+    "ENVIRONMENT": read.choice("development", "production"),
+    "PORT": read.number(int, 1, 65535),
+    "DOCKER_SERVER_HOST": read.docker_host,
     "DATABASE_NAME": str,
     "DATABASE_HOST": str,
-    "DATABASE_PORT": _database_port,
+    "DATABASE_PORT": read.database_port,
     "DATABASE_USER": str,
     "DATABASE_PASSWORD": str,
-    "MOUNT_POINT": _absolute,
-    "DOCKER_TLS_VERIFY": _yes,
-    "DOCKER_CERT_PATH": _certificates,
+    "MOUNT_POINT": read.absolute,
+    "DOCKER_TLS_VERIFY": read.yes,
+    "DOCKER_CERT_PATH": read.certificates,
     "HOST": str,
-    "WEB_CONCURRENCY": _number(int, 1, 1024),
-    "RUNTIME": _choice("engine"),
-    "IDLE_TIMEOUT": _number(int, 0),
-    "STOP_GRACE": _number(int, 0),
-    "CREATE_WAIT": _number(float, 0),
-    "STALL_TIMEOUT": _number(float, 0.1),
-    "SCROLLBACK_BYTES": _size,
-    "PING_INTERVAL": _number(float, 0.1),
-    "SOURCE_TIMEOUT": _number(float, 1),
-    "SOURCE_MAX_BYTES": _size,
-    "SOURCE_MAX_FILES": _number(int, 1),
-    "PULL_TIMEOUT": _number(float, 1),
-    "PRIVATE_SOURCES": _private_sources,
+    "WEB_CONCURRENCY": read.number(int, 1, 1024),
+    "RUNTIME": read.choice("engine"),
+    "IDLE_TIMEOUT": read.number(int, 0),
+    "STOP_GRACE": read.number(int, 0),
+    "CREATE_WAIT": read.number(float, 0),
+    "STALL_TIMEOUT": read.number(float, 0.1),
+    "SCROLLBACK_BYTES": read.size,
+    "PING_INTERVAL": read.number(float, 0.1),
+    "SOURCE_TIMEOUT": read.number(float, 1),
+    "SOURCE_MAX_BYTES": read.size,
+    "SOURCE_MAX_FILES": read.number(int, 1),
+    "PULL_TIMEOUT": read.number(float, 1),
+    "PRIVATE_SOURCES": read.private_sources,
     "SOURCE_SSH_KEY": str,
-    "IMAGES_FILE": _absolute,
-    "ALLOWED_IMAGES": _list,
-    "CONTAINER_MEMORY": _size,
-    "CONTAINER_CPUS": _number(float, 0.01),
-    "CONTAINER_PIDS": _number(int, 1),
+    "IMAGES_FILE": read.absolute,
+    "ALLOWED_IMAGES": read.words,
+    "CONTAINER_MEMORY": read.size,
+    "CONTAINER_CPUS": read.number(float, 0.01),
+    "CONTAINER_PIDS": read.number(int, 1),
     "CONTAINER_RUNTIME": str,
-    "ALLOWED_ORIGINS": _list,
-    "MAX_DOCKBOXES": _number(int, 0),
-    "MAX_RUNNING": _number(int, 0),
-    "AUTH": _choice("none", "token"),
+    "CONTAINER_FILES": read.number(int, 64),
+    "CONTAINER_DISK": read.size,
+    "CONTAINER_NETWORK": read.network,
+    "ALLOWED_ORIGINS": read.words,
+    "MAX_DOCKBOXES": read.number(int, 0),
+    "MAX_RUNNING": read.number(int, 0),
+    "MAX_CONNECTIONS": read.number(int, 0),
+    "MAX_BOX_CONNECTIONS": read.number(int, 0),
+    "MAX_FETCHES": read.number(int, 1),
+    "MAX_PULLS": read.number(int, 1),
+    "CREATE_RATE": read.number(int, 0),
+    "AUTH": read.choice("none", "token"),
+    "SESSION_LIFETIME": read.number(int, 60),
+    "PROXIES": read.number(int, 0, 10),
+    "LOG_FORMAT": read.choice("text", "json"),
 }
 assert {name.lower() for name in PARSERS} == {field.name for field in fields(Config)}

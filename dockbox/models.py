@@ -6,7 +6,17 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Double, ForeignKey, Index, String, Text, TextClause, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    TextClause,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .database import clock, db
@@ -37,7 +47,8 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
 
     ``owner`` is the worker that creates, stops or deletes it right now; when that worker is
     dead, any other finishes the work.  ``deleted_at`` hides the row until all is cleared away.
-    ``token_id`` is the token that made it, null where none was asked for.
+    ``token_id`` is the token that made it, null where none was asked for.  ``error`` is why it
+    failed, or why dockbox stopped it; ``disk_bytes`` what it held when that was last looked at.
     """
 
     __tablename__ = "dockboxes"
@@ -67,6 +78,7 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
     stops_at: Mapped[float | None] = mapped_column(Double)
     owner: Mapped[str | None] = mapped_column(String(36))
     token_id: Mapped[str | None] = mapped_column(String(12))
+    disk_bytes: Mapped[int | None] = mapped_column(BigInteger)
     deleted_at: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double, default=clock())
     last_modified: Mapped[float] = mapped_column(Double, default=clock(), onupdate=clock())
@@ -97,7 +109,10 @@ class Worker(db.Model):  # type: ignore[name-defined,misc]
 
 
 class Connection(db.Model):  # type: ignore[name-defined,misc]
-    """A client in a dockbox's terminal, held by a worker, with the size that it has told."""
+    """A client in a dockbox's terminal, held by a worker, with the size that it has told.
+
+    ``token_id`` is the token that let it in, if any.
+    """
 
     __tablename__ = "connections"
 
@@ -106,6 +121,7 @@ class Connection(db.Model):  # type: ignore[name-defined,misc]
         ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
     )
     worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
+    token_id: Mapped[str | None] = mapped_column(String(12), index=True)
     rows: Mapped[int | None]
     cols: Mapped[int | None]
 
@@ -131,16 +147,65 @@ class Token(db.Model):  # type: ignore[name-defined,misc]
         return shown | {name: iso(getattr(self, name)) for name in times}
 
 
+def _of_dockbox() -> Mapped[str]:
+    return mapped_column(ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True)
+
+
+def _of_token() -> Mapped[Any]:
+    return mapped_column(ForeignKey("tokens.id", ondelete="CASCADE"), index=True)
+
+
+class Login(db.Model):  # type: ignore[name-defined,misc]
+    """A browser that has shown a token, and has a cookie instead."""
+
+    __tablename__ = "logins"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[str] = _of_token()
+    expires_at: Mapped[float] = mapped_column(Double, index=True)
+
+
+class Share(db.Model):  # type: ignore[name-defined,misc]
+    """Lets whoever has its secret in at one dockbox's terminal, to ``view`` or to ``type``.
+
+    ``token_id`` is the token that made it, and without which it is worth nothing.
+    """
+
+    __tablename__ = "shares"
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    dockbox_id: Mapped[str] = _of_dockbox()
+    token_id: Mapped[str | None] = _of_token()
+    kind: Mapped[str] = mapped_column(String(8))
+    hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float] = mapped_column(Double, default=clock())
+    expires_at: Mapped[float] = mapped_column(Double)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the API shows."""
+        times = {"created_at": iso(self.created_at), "expires_at": iso(self.expires_at)}
+        return {"id": self.id, "kind": self.kind} | times
+
+
 class Ticket(db.Model):  # type: ignore[name-defined,misc]
-    """Lets one WebSocket in at one dockbox, soon."""
+    """Lets one WebSocket in at one dockbox, soon: for a token, or for a share."""
 
     __tablename__ = "tickets"
 
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    dockbox_id: Mapped[str] = mapped_column(
-        ForeignKey("dockboxes.id", ondelete="CASCADE"), index=True
-    )
-    token_id: Mapped[str | None] = mapped_column(ForeignKey("tokens.id", ondelete="CASCADE"))
+    dockbox_id: Mapped[str] = _of_dockbox()
+    token_id: Mapped[str | None] = _of_token()
+    share_id: Mapped[str | None] = mapped_column(ForeignKey("shares.id", ondelete="CASCADE"))
+    expires_at: Mapped[float] = mapped_column(Double, index=True)
+
+
+class Rate(db.Model):  # type: ignore[name-defined,misc]
+    """How often something was done in a span of time that ends at ``expires_at``."""
+
+    __tablename__ = "rates"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    count: Mapped[int]
     expires_at: Mapped[float] = mapped_column(Double, index=True)
 
 
