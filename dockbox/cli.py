@@ -7,7 +7,7 @@ import json
 import click
 from flask.cli import AppGroup
 
-from . import tokens
+from .auth import tokens
 from .errors import DockboxError
 
 dockbox = AppGroup("dockbox", help="Operate dockbox.")

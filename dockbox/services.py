@@ -48,9 +48,9 @@ class Services:
         )
         opening = Opening(config, self.runtime, self.manager, self.control, greenlets)
         sizes = Sizes(self.runtime.resize, greenlets)
-        self._guests = Guests()
+        self.guests = Guests()
         arrivals = Arrivals(self.manager, opening, sizes, self.watcher, greenlets, self.worker)
-        self.visits = Visits(config, self.manager, opening, sizes, arrivals, self._guests)
+        self.visits = Visits(config, self.manager, opening, sizes, arrivals, self.guests)
         self._reaper = Reaper(
             self.runtime, self.manager, self.control, sizes, self.provision, greenlets, self.worker
         )
@@ -64,7 +64,7 @@ class Services:
                 log.warning("the database cannot be reached; starting all the same")
         self._greenlets.spawn("reaper", self._reaper.run)
         self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
-        self._greenlets.repeat("tokens", self._guests.look, LOOK)
+        self._greenlets.repeat("tokens", self.guests.look, LOOK)
 
     def close(self, patience: float) -> None:
         """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""

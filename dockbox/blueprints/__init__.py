@@ -9,9 +9,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
 
-from ..auth import check_origin, identify
+from ..auth.guard import check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
-from . import dockboxes, ops, terminal
+from . import access, dockboxes, ops, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ def register(app: Flask) -> None:
     app.before_request(_admit)
     app.register_blueprint(ops.blueprint)
     app.register_blueprint(dockboxes.blueprint)
+    app.register_blueprint(access.blueprint)
+    app.register_blueprint(session.blueprint)
     terminal.register(app)
     app.register_error_handler(DockboxError, _ours)
     app.register_error_handler(ProtocolError, lambda _: _ours(BadRequest("Bad WebSocket request.")))

@@ -20,7 +20,7 @@ def services() -> Services:
 def lookup(key: str) -> Dockbox:
     """The caller's dockbox with this id or name; raises ``NotFound``, for others' too."""
     box = find(key)
-    if box is None or not g.identity.sees(box.token_id):
+    if box is None or not g.identity.sees(box):
         raise NotFound()
     return box
 

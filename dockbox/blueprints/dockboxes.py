@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from .. import errors, tokens
+from .. import errors
 from ..database import transaction
 from ..lifecycle.lookup import find, page
 from ..models import Dockbox
@@ -108,24 +108,32 @@ def resize(key: str) -> ResponseReturnValue:
     return "", 204
 
 
-@blueprint.post("/<key>/ticket")
-def ticket(key: str) -> ResponseReturnValue:
-    text = tokens.new_ticket(g.identity, lookup(key).id)
-    answer = jsonify({"ticket": text, "expires_in": tokens.TICKET_LIFE})
-    return answer, 201, {"Cache-Control": "no-store"}
-
-
 @blueprint.get("/<key>/events")
 def events(key: str) -> ResponseReturnValue:
     id = lookup(key).id
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Response(stream_with_context(_events(id)), mimetype="text/event-stream", headers=headers)
+    reader, guests = Reader(), services().guests
+    stream = Response(
+        stream_with_context(_events(id, reader)), mimetype="text/event-stream", headers=headers
+    )
+    guests.enter(reader, g.identity)
+    stream.call_on_close(lambda: guests.leave(reader))
+    return stream
 
 
-def _events(id: str) -> Iterator[str]:
+class Reader:
+    """Who reads a stream of events, until its token or share is over."""
+
+    closed = False
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = True
+
+
+def _events(id: str, reader: Reader) -> Iterator[str]:
     shown, quiet = None, 0
     for box in services().watcher.follow(id, 1.0):
-        if services().visits.closing:
+        if services().visits.closing or reader.closed:
             return  # the client connects again, as to any stream that ends without "deleted"
         quiet = quiet + 1 if box is None else 0
         if box is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Request
 
+from ..auth.shares import KINDS
 from ..config import Config
 from ..errors import BadRequest, PayloadTooLarge
 from ..provision import Order
@@ -19,6 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 RESERVED = {"ws"}
 LONGEST_IDLE = 30 * 24 * 3600  # seconds
+SHARED, LONGEST_SHARED = 24 * 3600, 365 * 24 * 3600  # seconds
 MOST_ITEMS = 200
 
 
@@ -85,6 +87,17 @@ def idle_timeout(body: dict[str, Any]) -> int | None:
     if type(value) is not int or not 0 <= value <= LONGEST_IDLE:
         raise BadRequest(f"idle_timeout must be a whole number from 0 to {LONGEST_IDLE}.")
     return value
+
+
+def share(request: Request) -> tuple[str, int]:
+    """What kind of share a POST wants, and for how many seconds."""
+    body = fields(request, "kind", "expires_in")
+    kind, lifetime = body.get("kind"), body.get("expires_in", SHARED)
+    if kind not in KINDS:
+        raise BadRequest(f"kind must be {' or '.join(KINDS)}.")
+    if type(lifetime) is not int or not 1 <= lifetime <= LONGEST_SHARED:
+        raise BadRequest(f"expires_in must be a whole number from 1 to {LONGEST_SHARED}.")
+    return kind, lifetime
 
 
 def wait(request: Request, default: float) -> float:

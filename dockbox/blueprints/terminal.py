@@ -8,7 +8,9 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from .. import tokens
+from ..auth import tickets
+from ..auth.guard import verify
+from ..auth.identity import Identity
 from ..errors import NotFound, Unauthorized
 from ..terminal import protocol
 from .common import lookup, services
@@ -54,7 +56,7 @@ def _dockbox(key: str) -> str:
     token in the first message.  Before that, nobody learns which dockboxes there are.
     """
     if g.identity is None and "ticket" in request.args:
-        g.identity, dockbox = tokens.take_ticket(request.args["ticket"])
+        g.identity, dockbox = tickets.take(request.args["ticket"])
         if lookup(key).id != dockbox:
             raise NotFound()
     if g.identity is not None:
@@ -65,18 +67,17 @@ def _dockbox(key: str) -> str:
     return ""
 
 
-def _admit(token: str) -> tuple[str, str | None]:
-    """Let a client of this request in that shows its token only now: see ``Admit``."""
-    g.identity = tokens.verify(token)
-    return lookup((request.view_args or {})["key"]).id, g.identity.token
+def _admit(credentials: str) -> tuple[str, Identity]:
+    """Let a client of this request in that says only now who it is: see ``Admit``."""
+    g.identity = verify(credentials)
+    return lookup((request.view_args or {})["key"]).id, g.identity
 
 
 @sock.route("/<key>", bp=blueprint)  # type: ignore[untyped-decorator]
 def connect(ws: Server, key: str) -> None:
-    token = g.identity.token if g.identity else None
     try:
         services().visits.serve(
-            g.id, ws.sock, ws.ws, protocol.choose(ws.subprotocol), g.size, token,
+            g.id, ws.sock, ws.ws, protocol.choose(ws.subprotocol), g.size, g.identity,
             None if g.identity else _admit,
         )  # fmt: skip
     finally:

@@ -10,6 +10,7 @@ from functools import partial
 import gevent
 from sqlalchemy.exc import IntegrityError
 
+from ..auth.identity import Identity
 from ..errors import DatabaseUnavailable, DockboxError, Stopped
 from ..greenlets import Greenlets
 from ..terminal.client import Client
@@ -23,8 +24,9 @@ from .opening import Opening
 from .sizes import Sizes
 from .watch import Watcher
 
-# Who has this token may see which dockbox, and what the token's id is; raises ``DockboxError``.
-Admit = Callable[[str], tuple[str, str | None]]
+# Which dockbox is asked for by whoever has this token or share, and who that is; raises
+# ``DockboxError``.
+Admit = Callable[[str], tuple[str, Identity]]
 JOIN_TRIES = 5
 DELETED = "The dockbox was deleted."
 
@@ -38,11 +40,17 @@ class Visit:
     protocol: Raw | Tty
     size: Size | None
     connection: str
+    identity: Identity | None  # ``None`` until it has said who it is
     admit: Admit | None = None
     counted: bool = False  # whether the connection is in the database
     session: Session | None = None
     early: list[bytes] = field(default_factory=list)  # typed before the shell was there
     arrival: gevent.Greenlet | None = None
+
+    @property
+    def types(self) -> bool:
+        """Whether what it types, and its size, count; others only see."""
+        return self.identity is None or self.identity.types
 
 
 class Arrivals:

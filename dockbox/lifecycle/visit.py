@@ -7,6 +7,7 @@ import contextlib
 import gevent
 from wsproto import WSConnection
 
+from ..auth.identity import Identity
 from ..config import Config
 from ..errors import DatabaseUnavailable, DockboxError, NotFound, Unauthorized
 from ..terminal.client import Client
@@ -49,20 +50,23 @@ class Visits:
 
     def serve(
         self, id: str, sock: Socket, parser: WSConnection, protocol: Raw | Tty, size: Size | None,
-        token: str | None = None, admit: Admit | None = None,
+        identity: Identity | None = None, admit: Admit | None = None,
     ) -> None:  # fmt: skip
         """Talk to the client of one WebSocket, whose handshake is done, until either ends it.
 
-        ``token`` is the id of the one that let it in.  Who is still to show one, in the first
-        message of ttyd's protocol, waits in the ``LOBBY`` to be let in by ``admit``.
+        ``identity`` is who it is.  Who is still to say so, in the first message of ttyd's
+        protocol, waits in the ``LOBBY`` to be let in by ``admit``.
         """
         client = Client(sock, protocol.prefix)
         if admit:
             id = LOBBY
-        visit = Visit(id, client, protocol, size, self._manager.connect(id, client), admit)
+        connection = self._manager.connect(id, client)
+        visit = Visit(id, client, protocol, None, connection, identity, admit)
+        if visit.types:
+            visit.size = size
         if admit:
             gevent.spawn_later(HELLO, self._hurry, visit)
-        self._guests.enter(client, token)
+        self._guests.enter(client, identity)
         most = MOST_HELLO if admit else MOST_INPUT
         incoming = Incoming(sock, parser, most, client.hear, client.pong)
         if self._closing:
@@ -119,10 +123,14 @@ class Visits:
         action = visit.protocol.parse(message)
         if visit.arrival is None:
             self._admit(visit)
-            visit.size = action if isinstance(action, Size) else None
+            visit.size = action if isinstance(action, Size) and visit.types else None
             self._arrivals.begin(visit)
             return
-        if isinstance(action, Input):
+        if isinstance(action, Flow):
+            client.resume() if action.on else client.pause()
+        elif not visit.types:
+            return  # who views only is not heard
+        elif isinstance(action, Input):
             if visit.session:
                 visit.session.type(client, action.data)
                 client.wait_for_input_room()
@@ -134,21 +142,19 @@ class Visits:
             visit.size = action
             if visit.session:
                 self._sizes.tell(visit.id, visit.session.container, visit.connection, action)
-        elif isinstance(action, Flow):
-            client.resume() if action.on else client.pause()
 
     def _admit(self, visit: Visit) -> None:
         if not visit.admit or not isinstance(visit.protocol, Tty):
             return
         try:
-            id, token = visit.admit(visit.protocol.token or "")
+            id, visit.identity = visit.admit(visit.protocol.token or "")
         except (Unauthorized, NotFound) as error:
             raise Refused(NOT_ALLOWED, error.message) from None
         except DockboxError as error:
             raise Refused(FAILED, error.message) from None
         self._manager.disconnect(LOBBY, visit.connection)
         visit.id, visit.connection = id, self._manager.connect(id, visit.client)
-        self._guests.enter(visit.client, token)
+        self._guests.enter(visit.client, visit.identity)
 
     @staticmethod
     def _hurry(visit: Visit) -> None:

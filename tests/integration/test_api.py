@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.events import Events
@@ -21,7 +22,6 @@ from ..support.throttle import Throttle
 from ..support.traces import dump, nothing_left
 from ..support.waiting import eventually
 from ..support.world import World, sqlite
-from .conftest import SERVERS
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import websocket
 
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.postgres import Postgres
 from ..support.run import ROOT, Run
 from ..support.server import Server
 from ..support.traces import nothing_left
 from ..support.world import World
-from .conftest import SERVERS
 
 FRIENDS = "https://friend.example, https://other.example:8443"
 FRIEND, STRANGER = "https://friend.example", "https://stranger.example"

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-import websocket
 
-from dockbox.auth import NEEDS, Need
+from dockbox.auth.guard import NEEDS, Need
 
+from ..support.callers import HELLO, Caller, hello, operate, refusal
 from ..support.run import ROOT, Run
 from ..support.server import Server
 from ..support.site import Site
-from ..support.terminal import Closed, Terminal
+from ..support.terminal import Closed
 
 SETTINGS = {"auth": "token", "idle_timeout": 600}
-HELLO = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
 
 
 @pytest.fixture
@@ -26,65 +24,9 @@ def server(shared: Server) -> Server:
     return shared
 
 
-def operate(run: Run, server: Server, *command: str) -> subprocess.CompletedProcess[str]:
-    """``flask dockbox …`` with the server's settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "dockbox", *command],
-        cwd=ROOT, env=run.environment(**server.settings), capture_output=True, text=True,
-        timeout=60,
-    )  # fmt: skip
-
-
-class Caller:
-    """Whoever has the token ``text``."""
-
-    def __init__(self, server: Server, text: str) -> None:
-        self.server, self.text = server, text
-        self.id = text.split("_")[1]
-
-    @property
-    def header(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.text}"}
-
-    def call(self, method: str, path: str, **more: Any) -> Any:
-        return self.server.request(method, path, headers=self.header, **more)
-
-    def create(self, url: str) -> str:
-        answer = self.call("POST", "/v1/dockbox", json={"url": url})
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-    def connect(self, id: str) -> Terminal:
-        return self.server.connect(id, headers=[f"Authorization: Bearer {self.text}"])
-
-
-@pytest.fixture
-def callers(run: Run, server: Server) -> list[Caller]:
-    """Two users and an admin."""
-    made = [
-        operate(run, server, "token", "create", *arguments)
-        for arguments in (["ann", "--days", "1"], ["bob"], ["root", "--admin"])
-    ]
-    return [Caller(server, one.stdout.strip()) for one in made]
-
-
 @pytest.fixture
 def url(site: Site) -> str:
     return site.repository("project", {"main.py": "print('hello')\n"})
-
-
-def refusal(server: Server, id: str, query: str = "", headers: tuple[str, ...] = ()) -> int:
-    """The status with which the terminal is refused before the upgrade."""
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        server.connect(id, query, headers)
-    return int(refused.value.status_code)
-
-
-def hello(server: Server, id: str, token: str) -> Terminal:
-    """A terminal of ttyd's protocol whose first message has ``token``."""
-    terminal = server.connect(id, subprotocols=["tty"])
-    terminal.socket.send(HELLO % token)
-    return terminal
 
 
 # --- routes ---------------------------------------------------------------------------------
@@ -104,11 +46,11 @@ def test_for_each_route_there_is_a_decision_who_may_call_it(run: Run, server: Se
     for endpoint, rule, methods in rules:
         if NEEDS[endpoint] is Need.TERMINAL:
             continue
-        path = rule.replace("<key>", "some")
+        path = rule.replace("<key>", "some").replace("<share>", "some")
         for method in set(methods) - {"OPTIONS", "HEAD"}:
             answer = server.request(method, path)
-            expected = answer.ok if NEEDS[endpoint] is Need.NOTHING else answer.status_code == 401
-            assert expected, f"{method} {path}: {answer.status_code}"
+            refused = answer.status_code in (401, 403)
+            assert refused is (NEEDS[endpoint] is not Need.NOTHING), (method, path)
             if answer.status_code == 401:
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
                 assert answer.json()["code"] == "unauthorized"

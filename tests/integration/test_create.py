@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.events import Events
@@ -25,7 +26,6 @@ from ..support.site import Site, git
 from ..support.throttle import Throttle
 from ..support.traces import nothing_left, things, traces
 from ..support.world import World
-from .conftest import SERVERS
 
 MOST = 4
 TABLE = f"""default = "{images.BASH}"

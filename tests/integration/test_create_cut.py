@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.events import Events
@@ -22,7 +23,6 @@ from ..support.run import Run
 from ..support.throttle import Throttle
 from ..support.traces import nothing_left, things
 from ..support.world import World, sqlite
-from .conftest import SERVERS
 
 MORE = {"Prefer": "respond-async"}
 DEEDS = ["stop", "kill-sqlite", "kill-postgres"]  # the longest first

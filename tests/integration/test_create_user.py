@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.postgres import Postgres
 from ..support.processes import launch
@@ -20,7 +21,6 @@ from ..support.server import Server
 from ..support.traces import nothing_left
 from ..support.waiting import eventually
 from ..support.world import World
-from .conftest import SERVERS
 
 NOBODY = pwd.getpwnam("nobody")
 

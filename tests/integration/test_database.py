@@ -21,7 +21,10 @@ from ..support.internals import Rows
 from ..support.run import ROOT, Run
 from ..unit.lifecycle.world import connected
 
-TABLES = {"dockboxes", "workers", "connections", "installation", "tokens", "tickets"}
+TABLES = {
+    "dockboxes", "workers", "connections", "installation", "tokens", "tickets", "shares", "logins",
+    "rates",
+}  # fmt: skip
 
 
 def tables() -> set[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support.certificates import Authority, options
 from ..support.engine import Engine
 from ..support.internals import open_files
@@ -21,7 +22,6 @@ from ..support.run import Run
 from ..support.terminal import Terminal
 from ..support.waiting import eventually
 from ..support.world import World, sqlite
-from .conftest import SERVERS
 
 SESSIONS = 10
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pyte.screens import Char
 
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.processes import program
 from ..support.run import Run
@@ -18,7 +19,6 @@ from ..support.screen import Screen, watch, watch_elsewhere
 from ..support.server import Server
 from ..support.shared import new_box, shared_server
 from ..support.site import Site
-from .conftest import SERVERS
 
 IMAGE = "dockbox-test/screen:1"  # has vim, and knows UTF-8
 SETTINGS = {"idle_timeout": 600}

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.processes import free_port
 from ..support.run import Run
@@ -24,7 +25,6 @@ from ..support.server import Server
 from ..support.site import git
 from ..support.traces import nothing_left
 from ..support.world import World, sqlite, tgz
-from .conftest import SERVERS
 
 MOST_BYTES = 4 * 2**20
 SOON = 20  # seconds: far below the server's own deadlines of minutes

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.postgres import Postgres
@@ -22,7 +23,6 @@ from ..support.throttle import Throttle
 from ..support.traces import nothing_left, things, traces
 from ..support.waiting import eventually
 from ..support.world import World, sqlite
-from .conftest import SERVERS
 
 SOON = 20  # seconds: a few, on a machine that has much to do
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from dockbox.blueprints import dockboxes, ops, terminal
+from dockbox.blueprints import access, dockboxes, ops, session, terminal
 from dockbox.config import PARSERS
 
 from ..support.run import ROOT
@@ -19,7 +19,7 @@ PACKAGE = ROOT / "dockbox"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts)
 DATABASE = {
     "models", "migrations", "database", "lifecycle", "auth", "provision", "metrics", "services",
-    "cli", "blueprints", "tokens",
+    "cli", "blueprints",
 }  # fmt: skip
 
 
@@ -116,8 +116,8 @@ def test_every_setting_is_in_the_readme() -> None:
 def routes() -> list[str]:
     """Method and path of every route, as the contract spells them."""
     app = Flask(__name__)
-    for blueprint in (ops.blueprint, dockboxes.blueprint):
-        app.register_blueprint(blueprint)
+    for room in (ops, dockboxes, access, session):
+        app.register_blueprint(room.blueprint)
     terminal.register(app)
     return sorted(
         f"{method} {re.sub(r'<[^>]*>', '<id>', rule.rule)}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ...conftest import SERVERS
 from ...support import images
 from ...support.engine import Engine
 from ...support.internals import Rows
@@ -19,7 +20,6 @@ from ...support.postgres import Postgres
 from ...support.run import ROOT, Run
 from ...support.server import Server
 from ...support.site import Site
-from ..conftest import SERVERS
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ...conftest import SERVERS
 from ...support.cluster import Cluster
 from ...support.engine import Engine
 from ...support.postgres import Postgres
 from ...support.run import Run
-from ..conftest import SERVERS
 
 
 @pytest.fixture(scope="module")

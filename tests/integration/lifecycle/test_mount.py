@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ...conftest import SERVERS
 from ...support.engine import Engine
 from ...support.processes import need_root
 from ...support.run import Run
@@ -17,7 +18,6 @@ from ...support.server import Server
 from ...support.shared import shared_server
 from ...support.site import Site
 from ...support.waiting import eventually
-from ..conftest import SERVERS
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ...conftest import SERVERS
 from ...support import images
 from ...support.engine import Engine
 from ...support.internals import Rows, connect_elsewhere, terminal_worker
@@ -20,7 +21,6 @@ from ...support.server import Server
 from ...support.shared import new_box, shared_server
 from ...support.site import Site
 from ...support.waiting import eventually
-from ..conftest import SERVERS
 
 EXPIRY, GAP = 15.0, 7.5  # as in dockbox/lifecycle/workers.py
 

@@ -1,24 +1,14 @@
-"""Tokens and tickets: what is kept, what is refused, and what is used up."""
+"""Tokens: what is kept, and what is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
-
 import pytest
 
-from dockbox import tokens
+from dockbox.auth import tokens
+from dockbox.auth.identity import Identity
 from dockbox.errors import NotFound, Unauthorized
-from dockbox.tokens import EVERYBODY, Identity
 
-from .lifecycle.world import Database, connected
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    with connected({"DATABASE_NAME": "tokens"}, tmp_path) as made:
-        yield made
+from ..lifecycle.world import Database
 
 
 def refused(text: str) -> bool:
@@ -75,32 +65,3 @@ def test_the_last_use_is_noted_but_not_at_each_use(db: Database) -> None:
     db.rows("UPDATE tokens SET last_used_at = 5")
     tokens.verify(text)
     assert db.one(used) >= first
-
-
-def test_a_ticket_lets_in_once_and_for_a_moment(db: Database) -> None:
-    token, _ = tokens.create("laptop")
-    me, box = Identity(token.id, admin=False), db.box()
-    text = tokens.new_ticket(me, box)
-    assert text not in str(db.rows("SELECT * FROM tickets"))
-    assert tokens.take_ticket(text) == (me, box)
-    late, revoked = (tokens.new_ticket(me, box) for _ in range(2))
-    open_to_all = tokens.new_ticket(EVERYBODY, box)
-    assert tokens.take_ticket(open_to_all) == (EVERYBODY, box)
-    db.rows("UPDATE tickets SET expires_at = 5 WHERE hash = :hash", hash=tokens._hash(late))
-    tokens.revoke(token.id)
-    for wrong in (text, late, revoked, ""):
-        with pytest.raises(Unauthorized):
-            tokens.take_ticket(wrong)
-
-
-def test_of_several_who_show_one_ticket_at_once_one_gets_in(db: Database) -> None:
-    text = tokens.new_ticket(EVERYBODY, db.box())
-
-    def let_in(ticket: str) -> bool:
-        try:
-            tokens.take_ticket(ticket)
-        except Unauthorized:
-            return False
-        return True
-
-    assert sum(db.at_once([partial(let_in, text)] * 8)) == 1

@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests: everything is real, and of the tests' own.
+"""Fixtures of the tests of integration and security: everything is real, and of the tests' own.
 
 ``engine``, ``postgres`` and ``registry`` live as long as the session, ``site``, ``database`` and
 servers as long as a test.  After each test the engine is empty again.
@@ -14,15 +14,16 @@ from typing import Protocol, TypeVar
 import pytest
 from docker.errors import DockerException
 
-from ..support import images
-from ..support.engine import Engine
-from ..support.postgres import Postgres
-from ..support.processes import Missing
-from ..support.registry import Registry
-from ..support.run import ROOT, Run
-from ..support.server import Server
-from ..support.shared import new_box, shared_server
-from ..support.site import Site
+from .support import images
+from .support.callers import Caller, make_callers
+from .support.engine import Engine
+from .support.postgres import Postgres
+from .support.processes import Missing
+from .support.registry import Registry
+from .support.run import ROOT, Run
+from .support.server import Server
+from .support.shared import new_box, shared_server
+from .support.site import Site
 
 ENGINE = pytest.StashKey[Engine]()  # in the config, once it runs
 SERVERS = pytest.StashKey[list[Server]]()  # in the test that made them
@@ -36,9 +37,8 @@ class MakeServer(Protocol):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if {"integration", "security"} & set(item.path.parts):
             item.add_marker(pytest.mark.docker)
 
 
@@ -209,3 +209,9 @@ def box(shared: Server, site: Site) -> str:
 def server(make_server: Callable[[], Server]) -> Server:
     """One server with two workers."""
     return make_server()
+
+
+@pytest.fixture
+def callers(run: Run, shared: Server) -> list[Caller]:
+    """Two users and an admin of the shared server, whose ``SETTINGS`` have AUTH=token."""
+    return make_callers(run, shared)

@@ -1,0 +1,71 @@
+"""Who calls a server with ``AUTH=token``, and the operator who gives out the tokens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import websocket
+
+from .run import ROOT, Run
+from .server import Server
+from .terminal import Terminal
+
+HELLO = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
+
+
+def operate(run: Run, server: Server, *command: str) -> subprocess.CompletedProcess[str]:
+    """``flask dockbox …`` with the server's settings."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "dockbox", *command],
+        cwd=ROOT, env=run.environment(**server.settings), capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+
+
+class Caller:
+    """Whoever has the token ``text``."""
+
+    def __init__(self, server: Server, text: str) -> None:
+        self.server, self.text = server, text
+        self.id = text.split("_")[1]
+
+    @property
+    def header(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.text}"}
+
+    def call(self, method: str, path: str, **more: Any) -> Any:
+        return self.server.request(method, path, headers=self.header, **more)
+
+    def create(self, url: str) -> str:
+        answer = self.call("POST", "/v1/dockbox", json={"url": url})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def connect(self, id: str) -> Terminal:
+        return self.server.connect(id, headers=[f"Authorization: Bearer {self.text}"])
+
+
+def make_callers(run: Run, server: Server) -> list[Caller]:
+    """Two users and an admin."""
+    made = [
+        operate(run, server, "token", "create", *arguments)
+        for arguments in (["ann", "--days", "1"], ["bob"], ["root", "--admin"])
+    ]
+    return [Caller(server, one.stdout.strip()) for one in made]
+
+
+def refusal(server: Server, id: str, query: str = "", headers: tuple[str, ...] = ()) -> int:
+    """The status with which the terminal is refused before the upgrade."""
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        server.connect(id, query, headers)
+    return int(refused.value.status_code)
+
+
+def hello(server: Server, id: str, token: str) -> Terminal:
+    """A terminal of ttyd's protocol whose first message has ``token``."""
+    terminal = server.connect(id, subprotocols=["tty"])
+    terminal.socket.send(HELLO % token)
+    return terminal
