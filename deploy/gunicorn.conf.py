@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import gunicorn.glogging
 import gunicorn.util
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,7 @@ from dotenv import load_dotenv  # noqa: E402
 
 from dockbox.config import Config  # noqa: E402
 from dockbox.errors import BadConfig  # noqa: E402
+from dockbox.logs import formatter  # noqa: E402
 
 load_dotenv(ROOT / ".env")
 try:
@@ -50,6 +52,21 @@ def refuse(client, status, reason, _):
 
 
 gunicorn.util.write_error = refuse
+
+
+class logger_class(gunicorn.glogging.Logger):
+    """gunicorn's lines in the form of all others."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        for handler in [*self.error_log.handlers, *self.access_log.handlers]:
+            handler.setFormatter(formatter(settings.log_format))
+
+
+def when_ready(server):
+    """Say what an operator should not overlook."""
+    if settings.production and settings.auth == "none":
+        server.log.warning("AUTH=none: whoever reaches this port may do everything")
 
 
 def post_worker_init(worker):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from .config import Config
@@ -22,14 +21,11 @@ def create_app(config: Config | None = None) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import blueprints, cli, database
+    from . import blueprints, cli, database, logs
     from .services import Services
 
     config = config or Config.from_env()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(config.log_format)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # no request says more than a URL and a few words
     app.json.sort_keys = False  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from gevent.lock import Semaphore
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from . import audit
 from .config import Config
 from .database import transaction
 from .environment import Images, detect
@@ -163,6 +164,7 @@ class Provision:
         report(Progress("Creating container"))
         container = self._runtime.create(ContainerSpec(id, image, mount))
         self._write(id, container_id=container, state="stopped", owner=None, progress=None)
+        audit.record("created", id, commit=fetched.commit, image=image)
 
     @staticmethod
     def _prepare(mount: Path, deadline: Deadline) -> str | None:

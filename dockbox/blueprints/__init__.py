@@ -15,11 +15,24 @@ from . import access, dockboxes, ops, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
+HSTS = 365 * 24 * 3600  # seconds
+# The answers of an API; a page has its own policy.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 def register(app: Flask) -> None:
     """Add every route, the checks before them and the one shape of errors."""
     app.before_request(_admit)
+    app.after_request(_harden)
     app.register_blueprint(ops.blueprint)
     app.register_blueprint(dockboxes.blueprint)
     app.register_blueprint(access.blueprint)
@@ -37,14 +50,33 @@ def _admit() -> None:
     g.identity = identify(request, config)
 
 
+def _harden(response: Response) -> Response:
+    """Tell browsers to do nothing with an answer that is not meant to be done with it."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={HSTS}"
+    return response
+
+
 def _ours(error: DockboxError) -> Response:
     response = jsonify(error.as_dict())
     response.status_code = error.status
     if error.retry_after:
         response.headers["Retry-After"] = str(error.retry_after)
+    if error.status in (401, 403):
+        _note_refusal(error)
     if isinstance(error, Unauthorized):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _note_refusal(error: DockboxError) -> None:
+    fields = {
+        "code": error.code, "method": request.method, "path": request.path[:200],
+        "address": request.remote_addr,
+    }  # fmt: skip
+    log.warning("refused", extra={"fields": fields})
 
 
 def _http(error: HTTPException) -> Response:

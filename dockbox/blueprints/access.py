@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from ..auth import shares, tickets
 from . import payload
-from .common import lookup
+from .common import audit, lookup
 
 blueprint = Blueprint("access", __name__, url_prefix="/v1/dockbox/<key>")
 SECRET = {"Cache-Control": "no-store"}
@@ -24,6 +24,7 @@ def share(key: str) -> ResponseReturnValue:
     kind, lifetime = payload.share(request)
     id = lookup(key).id
     made, secret = shares.create(g.identity, id, kind, lifetime)
+    audit("share", id, kind=kind, new_share=made.id)
     # behind the '#', what is not sent to any server, and gets into no log
     body = made.as_dict() | {"secret": secret, "link": f"{request.host_url}{id}#share={secret}"}
     return jsonify(body), 201, SECRET
@@ -36,5 +37,7 @@ def list_shares(key: str) -> ResponseReturnValue:
 
 @blueprint.delete("/shares/<share>")
 def unshare(key: str, share: str) -> ResponseReturnValue:
-    shares.revoke(lookup(key).id, share)
+    id = lookup(key).id
+    shares.revoke(id, share)
+    audit("unshare", id, old_share=share)
     return "", 204

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
+from ..audit import act
 from ..errors import NotFound
 from ..lifecycle.lookup import Snapshot, find, snapshots
 from ..models import Dockbox
@@ -23,6 +24,11 @@ def lookup(key: str) -> Dockbox:
     if box is None or not g.identity.sees(box):
         raise NotFound()
     return box
+
+
+def audit(event: str, dockbox: str | None, **more: object) -> None:
+    """Note in the log what this request did."""
+    act(event, dockbox, g.identity, request.remote_addr, **more)
 
 
 def resource(id: str) -> Snapshot:

@@ -17,7 +17,7 @@ from ..lifecycle.lookup import find, page
 from ..models import Dockbox
 from ..terminal.protocol import size
 from . import payload
-from .common import lookup, resource, services
+from .common import audit, lookup, resource, services
 
 blueprint = Blueprint("dockboxes", __name__, url_prefix="/v1/dockbox")
 KEEPALIVE = 15  # seconds without an event before a comment keeps balancers from hanging up
@@ -29,6 +29,7 @@ def create() -> ResponseReturnValue:
     order = replace(payload.order(request, config), token=g.identity.token)
     wait = payload.wait(request, config.create_wait)
     id, work = services().provision.begin(order)
+    audit("create", id, source=order.source.public_url)
     work.join(wait)
     box = find(id)
     if box is not None and box.state == "failed":
@@ -85,6 +86,7 @@ def change(key: str) -> ResponseReturnValue:
                 session.execute(there.values(**values))
         except IntegrityError:
             raise errors.NameTaken() from None
+        audit("change", id, name=name, idle_timeout=timeout)
         services().watcher.nudge()
     return jsonify(resource(id))
 
@@ -93,6 +95,7 @@ def change(key: str) -> ResponseReturnValue:
 def stop(key: str) -> ResponseReturnValue:
     box = lookup(key)
     if box.state in ("running", "stopping"):
+        audit("stop", box.id)
         services().control.stop(box.id)
     return jsonify(resource(box.id))
 
@@ -155,5 +158,7 @@ def _event(name: str, data: object) -> str:
 
 @blueprint.delete("/<key>")
 def remove(key: str) -> ResponseReturnValue:
-    services().control.delete(lookup(key).id)
+    id = lookup(key).id
+    audit("delete", id)
+    services().control.delete(id)
     return "", 204

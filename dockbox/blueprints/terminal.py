@@ -13,7 +13,7 @@ from ..auth.guard import verify
 from ..auth.identity import Identity
 from ..errors import NotFound, Unauthorized
 from ..terminal import protocol
-from .common import lookup, services
+from .common import audit, lookup, services
 
 sock = Sock()
 blueprint = Blueprint("terminal", __name__, url_prefix="/v1/dockbox/ws")
@@ -70,11 +70,15 @@ def _dockbox(key: str) -> str:
 def _admit(credentials: str) -> tuple[str, Identity]:
     """Let a client of this request in that says only now who it is: see ``Admit``."""
     g.identity = verify(credentials)
-    return lookup((request.view_args or {})["key"]).id, g.identity
+    g.id = lookup((request.view_args or {})["key"]).id
+    audit("connect", g.id)
+    return g.id, g.identity
 
 
 @sock.route("/<key>", bp=blueprint)  # type: ignore[untyped-decorator]
 def connect(ws: Server, key: str) -> None:
+    if g.id:
+        audit("connect", g.id)
     try:
         services().visits.serve(
             g.id, ws.sock, ws.ws, protocol.choose(ws.subprotocol), g.size, g.identity,
@@ -82,3 +86,5 @@ def connect(ws: Server, key: str) -> None:
         )  # fmt: skip
     finally:
         ws.connected = False  # nothing is left to be closed
+        if g.id:
+            audit("disconnect", g.id)

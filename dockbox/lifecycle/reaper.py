@@ -11,6 +11,7 @@ import gevent
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from .. import audit
 from ..database import clock, first, transaction
 from ..errors import DatabaseUnavailable, DockboxError, RuntimeFailed
 from ..greenlets import Greenlets
@@ -68,6 +69,7 @@ class Reaper:
         self._provision.cancel_deleted()
         room = MOST_WORK - len(self._control.busy())  # Docker may be hanging
         for box in queue.claim(self._worker, min(CLAIM, room)) if room > 0 else ():
+            audit.record("stop", box.id, by="queue")
             self._work("stop", box, self._control.finish_stop)
 
     def _beat(self) -> None:
