@@ -64,6 +64,10 @@ class OriginNotAllowed(Forbidden):
     """Requests from this origin are not allowed."""
 
 
+class HostNotAllowed(Forbidden):
+    """With AUTH=none, this server answers to this name only if ALLOWED_ORIGINS has it."""
+
+
 class NotFound(DockboxError):
     """There is no such dockbox."""
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from flask import Request
 
 from ..config import Config
-from ..errors import Forbidden, OriginNotAllowed, Unauthorized
+from ..errors import Forbidden, HostNotAllowed, OriginNotAllowed, Unauthorized
 from . import logins, shares, tokens
 from .identity import EVERYBODY, Identity
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+LOCAL = (".localhost", ".local", ".internal", ".home.arpa")  # RFC 6761, 6762, 8375, and ICANN's
 
 
 class Need(Enum):
@@ -86,6 +88,29 @@ def verify(credentials: str) -> Identity:
     if credentials.startswith("dbs_"):
         return shares.verify(credentials)
     return tokens.verify(credentials)
+
+
+def check_host(request: Request, config: Config) -> None:
+    """Raise ``HostNotAllowed`` where a page of another site may have taken this server's place.
+
+    Its name can be made to lead here after it was loaded (DNS rebinding), and then it has our
+    origin.  A cookie does not come with it; but without tokens all would be open to it.  Nobody
+    can do that with an address, nor with a name that public name servers do not have.
+    """
+    if config.auth == "token" or "*" in config.allowed_origins:
+        return
+    host = urlsplit(f"//{request.host}").hostname or ""
+    local = "." not in host or host.endswith(LOCAL) or _is_address(host)
+    if not local and host not in {urlsplit(one).hostname for one in config.allowed_origins}:
+        raise HostNotAllowed()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def check_origin(request: Request, config: Config) -> None:

@@ -14,6 +14,7 @@ from .identity import Identity
 from .tokens import hashed
 
 COOKIE = "dockbox_session"
+MOST = 100  # of one token; the oldest end
 
 
 def create(identity: Identity, lifetime: int) -> str:
@@ -23,6 +24,10 @@ def create(identity: Identity, lifetime: int) -> str:
         session.execute(delete(Login).where(Login.expires_at <= clock()))
         values = {"hash": hashed(text), "token_id": identity.token}
         session.execute(insert(Login).values(**values, expires_at=clock() + lifetime))
+        newest = select(Login.hash).where(Login.token_id == identity.token)
+        newest = newest.order_by(Login.expires_at.desc()).limit(MOST)
+        mine = delete(Login).where(Login.token_id == identity.token)
+        session.execute(mine.where(Login.hash.not_in(newest)))
     return text
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from hmac import compare_digest
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from ..database import clock, transaction
-from ..errors import NotFound, Unauthorized
+from ..errors import Conflict, NotFound, Unauthorized
 from ..models import Share, Token
 from . import tokens
 from .identity import Identity
@@ -22,6 +22,7 @@ from .tokens import hashed
 
 SHARE = re.compile(r"dbs_([0-9a-f]{12})_([\w-]{43})")
 KINDS = ("view", "type")
+MOST = 100  # of one dockbox
 # not expired, and the token that made it is valid
 VALID = (
     Share.expires_at > clock(),
@@ -31,7 +32,10 @@ VALID = (
 
 
 def create(identity: Identity, dockbox: str, kind: str, lifetime: int) -> tuple[Share, str]:
-    """A new share that is good for ``lifetime`` seconds, and its secret, which is not kept."""
+    """A new share that is good for ``lifetime`` seconds, and its secret, which is not kept.
+
+    Raises ``Conflict`` when there are too many.
+    """
     secret = secrets.token_urlsafe(32)
     share = Share(
         id=secrets.token_hex(6), dockbox_id=dockbox, token_id=identity.token, kind=kind,
@@ -39,6 +43,9 @@ def create(identity: Identity, dockbox: str, kind: str, lifetime: int) -> tuple[
     )  # fmt: skip
     with transaction() as session:
         session.execute(delete(Share).where(Share.expires_at <= clock()))
+        others = select(func.count()).where(Share.dockbox_id == dockbox)
+        if (session.scalar(others) or 0) >= MOST:
+            raise Conflict(f"A dockbox has at most {MOST} shares.")
         session.add(share)
         session.flush()
         session.refresh(share)

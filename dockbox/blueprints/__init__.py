@@ -9,12 +9,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
 
-from ..auth.guard import check_origin, identify
+from ..auth.guard import check_host, check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
 from . import access, dockboxes, ops, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
+# A balancer may ask for them by any name, and they tell nothing.
+OPERATORS = {"ops.health", "ops.ready"}
 HSTS = 365 * 24 * 3600  # seconds
 # The answers of an API; a page has its own policy.
 HEADERS = {
@@ -46,7 +48,10 @@ def register(app: Flask) -> None:
 
 def _admit() -> None:
     config = services().config
+    g.identity = None  # for whatever is said of a request that is refused
     check_origin(request, config)
+    if request.endpoint not in OPERATORS:
+        check_host(request, config)
     g.identity = identify(request, config)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+import websocket
+
+from ..conftest import MakeServer
 from ..support.callers import Caller
 from ..support.server import Server
 
@@ -22,3 +26,30 @@ def test_a_share_binds_its_holder_even_where_others_may_do_all(shared: Server, b
 
 def test_a_session_is_there_for_everybody(shared: Server) -> None:
     assert shared.get("/v1/session").json() == {"auth": "none", "token": None, "admin": True}
+
+
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "evil.example."])
+def test_a_page_whose_name_was_made_to_lead_here_gets_nothing(
+    shared: Server, box: str, name: str
+) -> None:
+    host = f"{name}:{shared.port}"
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    for method, path in (
+        ("GET", "/v1/dockbox"), ("GET", f"/v1/dockbox/{box}"), ("POST", f"/v1/dockbox/{box}/stop"),
+        ("DELETE", f"/v1/dockbox/{box}"), ("GET", "/metrics"),
+    ):  # fmt: skip
+        answer = shared.request(method, path, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "host_not_allowed")
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        shared.connect(box, host=host, origin=f"http://{host}")
+    assert refused.value.status_code == 403
+    assert shared.get("/health", headers=headers).status_code == 200
+
+
+def test_names_that_only_this_network_knows_are_fine(make_server: MakeServer) -> None:
+    server = make_server(allowed_origins="https://boxes.example")
+    for name in ("localhost", "box", "box.local", "[::1]", "10.1.2.3", "a.localhost"):
+        answer = server.get("/v1/dockbox", headers={"Host": f"{name}:{server.port}"})
+        assert (name, answer.status_code) == (name, 200)
+    assert server.get("/v1/dockbox", headers={"Host": "boxes.example"}).status_code == 200
+    assert server.get("/v1/dockbox", headers={"Host": "other.example"}).status_code == 403

@@ -9,7 +9,7 @@ import pytest
 from dockbox.auth import logins, shares, tickets, tokens
 from dockbox.auth.guard import verify
 from dockbox.auth.identity import EVERYBODY, Identity
-from dockbox.errors import NotFound, Unauthorized
+from dockbox.errors import Conflict, NotFound, Unauthorized
 
 from ..lifecycle.world import Database
 
@@ -115,3 +115,22 @@ def test_a_log_in_is_good_until_it_ends_or_its_token_does(db: Database) -> None:
     tokens.revoke(mine.token or "")
     with pytest.raises(Unauthorized):
         logins.verify(third)
+
+
+def test_of_shares_and_log_ins_there_are_not_more_than_anybody_needs(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, box = me(), db.box()
+    monkeypatch.setattr(shares, "MOST", 3)
+    monkeypatch.setattr(logins, "MOST", 3)
+    for _ in range(3):
+        shares.create(mine, box, "view", 60)
+    with pytest.raises(Conflict):
+        shares.create(mine, box, "view", 60)
+    shares.create(mine, db.box(), "view", 60)
+    others = logins.create(me(), 60)
+    first, *rest = [logins.create(mine, 60 + more) for more in range(4)]
+    for text in (others, *rest):
+        logins.verify(text)
+    with pytest.raises(Unauthorized):
+        logins.verify(first)
