@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import gevent
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig, Mount
+from docker.types import Mount
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
@@ -21,6 +20,7 @@ from . import images
 from .attach import HijackedStream
 from .base import ContainerInfo, ContainerSpec, Report
 from .client import connect
+from .container import MARK, REDRAW, limits, process
 from .translate import translated
 
 INSTALLATION, DOCKBOX = "dockbox.installation", "dockbox.id"
@@ -29,40 +29,6 @@ CALL_TIMEOUT = 60  # seconds that one call to the engine may take
 # many lines, an engine with a log of long ones does not read all of it.
 LINE = 16
 
-# What builds, `apt-get install` and `su` need of Docker's default set; not NET_RAW (ping works
-# without, by net.ipv4.ping_group_range), MKNOD, SETFCAP, SETPCAP, SYS_CHROOT, AUDIT_WRITE.
-CAPABILITIES = [
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
-]  # fmt: skip
-
-# The shell that comes back however it ends.  Job control (-m) takes the terminal back from one
-# that was killed, and stty its settings.  A hang-up ends the loop once it has ended the shell; not
-# before all the rest has ended, whose time is the grace, since nothing outlives the first process
-# (here: init, and this one).  umask: the server's group may change what is made.
-SHELL = """
-hangup() { while set -- /proc/[0-9]*; [ $# -gt 2 ]; do sleep .1 || sleep 1; done; exit; }
-trap hangup HUP; trap : INT QUIT; umask 002; set -m
-if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi
-while :; do $shell; stty sane 2>/dev/null; sleep .1 || sleep 1; done
-"""
-ENVIRONMENT = {
-    "TERM": "xterm-256color",
-    "LANG": "C.UTF-8",
-    # /app belongs to the server's user, and git refuses other people's repositories
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "safe.directory",
-    "GIT_CONFIG_VALUE_0": "*",
-}
-# See terminal/marks.py.  By a pipe, since to a terminal a shell may write each line by itself, and
-# other output would come in between.
-MARK = r"printf '\033]dockbox;{}\n\033\\' | cat >/dev/console"
-# A program draws again when the terminal's size changes; nothing else makes bash do it.  It must
-# have the time to see the change.  Where a client sets a size meanwhile, that one stays.
-REDRAW = """
-exec </dev/console; set -- $(stty size 2>/dev/null); [ "${2:-0}" -gt 0 ] || set -- 24 80
-wider=$(($2 + 1)); stty rows $1 cols $wider; sleep .1 || sleep 1
-[ "$(stty size)" != "$1 $wider" ] || stty cols $2
-"""
 # Docker's detach keys cannot be switched off.  Neither byte occurs in UTF-8, so nobody types them.
 # Docker holds back the first, typed alone, until the next byte comes, and where two or more were
 # typed one by one it may repeat one in place of the next byte (seen with 20.10).
@@ -115,34 +81,15 @@ class Engine:
         with self._call() as api:
             try:
                 made = api.create_container(
-                    spec.image, [], name=name, hostname="dockbox", user="0:0", tty=True,
-                    stdin_open=True, entrypoint=["/bin/sh", "-c", SHELL], working_dir="/app",
-                    environment=ENVIRONMENT, stop_signal="SIGHUP",
+                    **process(spec.image), name=name,
                     labels={INSTALLATION: self._installation, DOCKBOX: spec.dockbox_id},
-                    host_config=self._host_config(api, spec.mount),
+                    host_config=api.create_host_config(**limits(spec.mount, self._config)),
                 )  # fmt: skip
             except APIError as error:
                 if error.status_code != 409:
                     raise
                 made = api.inspect_container(name)
             return str(made["Id"])
-
-    def _host_config(self, api: APIClient, mount: Path) -> Any:
-        config = self._config
-        log = {"max-size": str(max(2 * config.scrollback_bytes, 65536)), "max-file": "2"}
-        return api.create_host_config(
-            mounts=[Mount("/app", str(mount), type="bind")],
-            init=True,
-            mem_limit=config.container_memory,
-            memswap_limit=config.container_memory,  # no swap beyond the memory
-            nano_cpus=int(config.container_cpus * 1e9),
-            pids_limit=config.container_pids,
-            cap_drop=["ALL"],
-            cap_add=CAPABILITIES,
-            security_opt=["no-new-privileges"],
-            runtime=config.container_runtime or None,
-            log_config=LogConfig(type="local", config={**log, "compress": "false"}),
-        )
 
     def start(self, container: str) -> None:
         with self._call() as api:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dockbox.runtime.engine import CAPABILITIES, ENVIRONMENT, SHELL
+from dockbox.runtime.container import CAPABILITIES, ENVIRONMENT, SHELL
 from tests.support import images
 from tests.support.processes import program
 
