@@ -55,6 +55,8 @@ def network(text: str) -> str:
     # Docker's device for it has the same name, and Linux takes no longer ones
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", text):
         raise ValueError("must have 1 to 15 letters, digits, '.', '-' and '_'")
+    if text == "host":
+        raise ValueError("must not be host, where containers would be the engine's host itself")
     return text
 
 

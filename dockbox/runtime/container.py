@@ -62,6 +62,7 @@ def limits(mount: Path, config: Config) -> dict[str, Any]:
     log = {"max-size": str(max(2 * config.scrollback_bytes, 65536)), "max-file": "2"}
     return {
         "mounts": [Mount("/app", str(mount), type="bind")],
+        "network_mode": config.container_network,
         "init": True,
         "mem_limit": config.container_memory,
         "memswap_limit": config.container_memory,  # no swap beyond the memory

@@ -16,7 +16,7 @@ from docker.types import Mount
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
-from . import images
+from . import images, network
 from .attach import HijackedStream
 from .base import ContainerInfo, ContainerSpec, Report
 from .client import connect
@@ -79,6 +79,7 @@ class Engine:
     def create(self, spec: ContainerSpec) -> str:
         name = self._name(spec.dockbox_id)
         with self._call() as api:
+            network.ensure(api, self._config.container_network)
             try:
                 made = api.create_container(
                     **process(spec.image), name=name,
@@ -93,7 +94,13 @@ class Engine:
 
     def start(self, container: str) -> None:
         with self._call() as api:
-            api.start(container)
+            try:
+                api.start(container)
+            except NotFound as error:
+                if not network.is_missing(error):
+                    raise
+                network.rejoin(api, container, self._config.container_network)
+                api.start(container)
 
     def stop(self, container: str, grace: int) -> None:
         with self._call(CALL_TIMEOUT + grace) as api, contextlib.suppress(NotFound):

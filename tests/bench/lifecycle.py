@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dockbox.runtime import network
 from dockbox.runtime.container import CAPABILITIES, ENVIRONMENT, SHELL
 from tests.support import images
 from tests.support.processes import program
@@ -37,10 +38,13 @@ class Docker:
         self._command = [program("docker", "docker.io"), "--host", rig.engine.url]
         self._env = rig.run.environment()
         self._api: Any = rig.engine.client().api
+        name = rig.dockbox.settings["CONTAINER_NETWORK"]
+        network.ensure(self._api, name)
+        self._options = [*OPTIONS, f"--network={name}"]
 
     def create(self, files: Path) -> str:
         mount = f"--mount=type=bind,source={files},target=/app"
-        command = [*self._command, "create", *OPTIONS, mount, images.BASH, "-c", SHELL]
+        command = [*self._command, "create", *self._options, mount, images.BASH, "-c", SHELL]
         made = subprocess.run(command, check=True, capture_output=True, text=True, env=self._env)
         return made.stdout.strip()
 

@@ -122,11 +122,14 @@ class Engine:
             container.remove(force=True)
 
     def clear(self) -> None:
-        """Remove all containers, and all images but those that every test may expect."""
+        """Remove all containers and networks, and all images but those that every test expects."""
         api = self.client().api
         for container in api.containers(all=True):
             with contextlib.suppress(APIError):
                 api.remove_container(container["Id"], v=True, force=True)
+        for network in api.networks(filters={"type": "custom"}):
+            with contextlib.suppress(APIError):
+                api.remove_network(network["Id"])
         for image in api.images():
             for tag in image["RepoTags"] or [image["Id"]]:
                 if tag not in images.BASE:

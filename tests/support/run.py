@@ -35,6 +35,7 @@ class Run:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
         (self.folder / "home").mkdir()
+        self._networks: dict[str, str] = {}  # by the engine's URL
 
     def environment(self, **more: str) -> dict[str, str]:
         """For whatever is started: nothing of the developer's own settings, and the mark."""
@@ -45,6 +46,10 @@ class Run:
         """A name for a network device, unused; devices with such names end with the run."""
         taken = os.listdir("/sys/class/net")
         return next(n for i in range(100) if (n := f"{self.folder.name}{i}") not in taken)
+
+    def network(self, engine: str) -> str:
+        """The name of the containers' network at this engine: that of its device, as above."""
+        return self._networks.setdefault(engine, f"{self.folder.name}n{len(self._networks)}")
 
     def close(self) -> None:
         _end(self.folder)

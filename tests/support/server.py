@@ -35,6 +35,7 @@ class Server(Api):
         self.settings = {
             "ENVIRONMENT": "development", "HOST": "127.0.0.1", "PORT": str(self.port),
             "DOCKER_SERVER_HOST": docker, "MOUNT_POINT": str(self.mount), **database,
+            "CONTAINER_NETWORK": run.network(docker),
             **{name.upper(): str(value) for name, value in settings.items()},
         }  # fmt: skip
         self.app = "wsgi:app"
