@@ -42,7 +42,7 @@ def fetch(
     try:
         try:
             found = _fetch(source, staging / "tree", limits, policy, progress, deadline, ssh_key)
-            offload(lambda: _finish(staging / "tree", found, directory, limits), deadline)
+            offload(lambda: _finish(staging / "tree", found, directory, limits, deadline), deadline)
         finally:
             offload(lambda: remove(staging))
         return Fetched(found.commit, found.ref)
@@ -84,7 +84,7 @@ def _fetch(
     return git.fetch(source, tree, limits, policy, progress, deadline, ssh_key)
 
 
-def _finish(tree: Path, found: Found, directory: Path, limits: Limits) -> None:
+def _finish(tree: Path, found: Found, directory: Path, limits: Limits, deadline: Deadline) -> None:
     folder = inside(tree, found.subdir)
-    limits.check(*measure(tree))
+    limits.check(*measure(tree, deadline))
     folder.rename(directory)

@@ -14,33 +14,40 @@ from pathlib import Path
 from ..errors import BadSource, DockboxError, FetchFailed, StorageFailed
 from .base import Deadline
 from .hub import offload
+from .walk import FOLDER, PASSED, walk
 
-__all__ = ["inside", "measure", "offload", "remove", "storage_error"]
+__all__ = ["inside", "measure", "offload", "remove", "share", "storage_error"]
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM,
         errno.ESTALE}  # fmt: skip
-# git moves its temporary files while we look; or a container made a tree too deep for a path
-GONE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+GONE = {errno.ENOENT, errno.ENOTDIR}
+KEPT_LINKS = 2**18  # files of several names that ``measure`` remembers; others count for each name
+PASSES = 64
+MOST_REMEMBERED = 2**17  # folders that one pass of ``remove`` remembers
 
 
-def measure(directory: Path) -> tuple[int, int]:
-    """Bytes and number of files below ``directory``; links count, but are not followed."""
+def measure(directory: Path, deadline: Deadline | None = None) -> tuple[int, int]:
+    """Bytes and number of files below ``directory``, which a container may be changing.
+
+    A sparse file counts with what it takes on the disk, one of several names once; links count,
+    but are not followed, and what cannot be entered counts as empty.  Raises what
+    ``deadline.left()`` raises: a tree may grow faster than it is looked at.
+    """
     size = files = 0
-    stack = [str(directory)]
-    while stack:
-        try:
-            with os.scandir(stack.pop()) as entries:
-                for entry in entries:
-                    files += 1
-                    info = _look(entry)
-                    if info and stat.S_ISDIR(info.st_mode):
-                        stack.append(entry.path)
-                    elif info:
-                        size += info.st_size
-        except OSError as error:
-            if error.errno not in GONE:
-                raise
+    seen: set[tuple[int, int]] = set()
+    for _, entry in walk(directory):
+        if deadline:
+            deadline.left()
+        files += 1
+        info = _look(entry)
+        if info is None or stat.S_ISDIR(info.st_mode):
+            continue
+        if info.st_nlink > 1 and len(seen) < KEPT_LINKS:
+            if (info.st_dev, info.st_ino) in seen:
+                continue
+            seen.add((info.st_dev, info.st_ino))
+        regular = stat.S_ISREG(info.st_mode)
+        size += min(info.st_size, 512 * info.st_blocks) if regular else info.st_size
     return size, files
 
 
@@ -48,7 +55,7 @@ def _look(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
         return entry.stat(follow_symlinks=False)
     except OSError as error:
-        if error.errno not in GONE:
+        if error.errno not in PASSED:
             raise
         return None
 
@@ -80,9 +87,11 @@ def remove(path: Path) -> bool:
             return True
         root = _open(str(path), None)
     except OSError as error:
-        return error.errno in (errno.ENOENT, errno.ENOTDIR)
+        return error.errno in GONE
     try:
-        _empty(root)
+        for _ in range(PASSES):  # one, unless the tree is huge or somebody adds to it
+            if not _empty(root):
+                break
     finally:
         os.close(root)
     try:
@@ -97,49 +106,70 @@ def _open(name: str, parent: int | None) -> int:
     try:
         here = os.open(name, FOLDER, dir_fd=parent)
     except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
+        change_mode(name, 0o700, parent)
         here = os.open(name, FOLDER, dir_fd=parent)
     with suppress(OSError):  # somebody else's, whose group may let us
         os.fchmod(here, 0o700)
     return here
 
 
-def _empty(root: int) -> None:
-    """Remove all that the folder ``root`` holds, as far as that works.
+def change_mode(name: str, mode: int, parent: int | None) -> None:
+    """chmod of the file or folder ``name`` in the open folder ``parent``, never through a link."""
+    handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if not stat.S_ISLNK(os.fstat(handle).st_mode):
+            os.chmod(f"/proc/self/fd/{handle}", mode)  # the one that is open, whatever is there now
+    finally:
+        os.close(handle)
+
+
+def _empty(root: int) -> bool:
+    """Remove all that the folder ``root`` holds, as far as that works; whether to look again.
 
     Folders inside folders are first moved up to ``root``: so no depth is too deep.
     """
     names = (f"{secrets.token_hex(8)}{number}" for number in itertools.count())
-    queue = ["."]
+    queue, gone = ["."], 0
     while queue:
         name = queue.pop()
         with suppress(OSError):
             here = _open(name, root)
             try:
-                queue += _drain(here, root, None if name == "." else names)
+                folders, files = _drain(here, root, None if name == "." else names)
             finally:
                 os.close(here)
+            gone += files
+            queue += folders[: max(0, MOST_REMEMBERED - len(queue))]  # the next pass finds others
             if name != ".":
                 os.rmdir(name, dir_fd=root)
+                gone += 1
+    with os.scandir(root) as left:
+        return gone > 0 and next(left, None) is not None
 
 
-def _drain(here: int, root: int, names: Iterator[str] | None) -> list[str]:
-    """Remove the files of the folder ``here``; its folders, moved to ``root`` as ``names``."""
+def _drain(here: int, root: int, names: Iterator[str] | None) -> tuple[list[str], int]:
+    """Remove the files of the folder ``here``; its folders, moved to ``root`` as ``names``.
+
+    How many files were removed is the second value.
+    """
+    folders: list[str] = []
+    files = 0
     with os.scandir(here) as found:
-        entries = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-    folders = []
-    for entry, folder in entries:
-        with suppress(OSError):
-            if not folder:
-                os.unlink(entry, dir_fd=here)
-            elif names is None:
-                folders.append(entry)
-            else:
-                os.close(_open(entry, here))  # moving it needs its permissions too
-                name = next(names)
-                os.rename(entry, name, src_dir_fd=here, dst_dir_fd=root)
-                folders.append(name)
-    return folders
+        for entry in found:
+            with suppress(OSError):
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.name, dir_fd=here)
+                    files += 1
+                elif len(folders) == MOST_REMEMBERED:
+                    break
+                elif names is None:
+                    folders.append(entry.name)
+                else:
+                    os.close(_open(entry.name, here))  # moving it needs its permissions too
+                    name = next(names)
+                    os.rename(entry.name, name, src_dir_fd=here, dst_dir_fd=root)
+                    folders.append(name)
+    return folders, files
 
 
 def storage_error(error: OSError) -> DockboxError:
@@ -155,15 +185,12 @@ def share(directory: Path, deadline: Deadline) -> None:
     Folders pass their group on to what the container makes in them, whose shell has umask 002.
     Links are not followed.
     """
-    stack = [str(directory)]
-    while stack:
-        folder = stack.pop()
+    change_mode(str(directory), 0o2775, None)
+    for folder, entry in walk(directory):
         deadline.left()
-        os.chmod(folder, 0o2775)
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    mode = entry.stat(follow_symlinks=False).st_mode & 0o777
-                    os.chmod(entry.path, mode | 0o664)
+        with suppress(FileNotFoundError):
+            if entry.is_dir(follow_symlinks=False):
+                change_mode(entry.name, 0o2775, folder)
+            elif entry.is_file(follow_symlinks=False):
+                mode = entry.stat(follow_symlinks=False).st_mode & 0o777
+                change_mode(entry.name, mode | 0o664, folder)

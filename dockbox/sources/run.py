@@ -145,7 +145,9 @@ class Git:
             out.check()
             began = time.monotonic()
             if began > look:
-                self.limits.check(*offload(lambda: measure(self.tree), self.deadline))
+                self.limits.check(
+                    *offload(lambda: measure(self.tree, self.deadline), self.deadline)
+                )
                 now = time.monotonic()
                 look = now + max(0.5, 4 * (now - began))  # a large tree is looked at less often
 
