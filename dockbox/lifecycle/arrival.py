@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from ..auth.identity import Identity
 from ..errors import DatabaseUnavailable, DockboxError, Stopped
 from ..greenlets import Greenlets
+from ..sources.names import plain
 from ..terminal.client import Client
 from ..terminal.protocol import Raw, Size, Tty
 from ..terminal.session import Session
@@ -100,7 +101,7 @@ class Arrivals:
             if box["state"] == "creating":
                 visit.client.offer(_progress_text(box))
             elif box["state"] == "failed":
-                visit.client.offer(f"\r\x1b[K{box['error']}\r\n".encode())
+                visit.client.offer(f"\r\x1b[K{plain(box['error'], 1000)}\r\n".encode())
                 visit.client.close_after_output(FAILED, str(box["error"]))
                 return
             elif self._join(visit):
@@ -160,7 +161,7 @@ class Arrivals:
 
 def _progress_text(box: Snapshot) -> bytes:
     step = box["progress"] or {"step": "Waiting", "percent": None, "bytes": None}
-    text = f"{step['step']} …"
+    text = f"{plain(step['step'], 1000)} …"
     if step["percent"] is not None:
         text += f" {step['percent']} %"
     if step["bytes"]:

@@ -11,9 +11,10 @@ from .advertised import SHA, advertised
 from .base import Deadline, Found, Limits, Progress, Report
 from .http import basic, cafile, chunks, get
 from .hub import offload
+from .names import is_ref
 from .policy import Policy
 from .run import Failed, Git, environment, ssh_command
-from .url import DEFAULT_PORTS, SourceURL, is_ref, join, split
+from .url import DEFAULT_PORTS, SourceURL, join, split
 
 PRIVATE = "The repository was not found or is private."
 PROBE = "/info/refs?service=git-upload-pack"

@@ -10,20 +10,26 @@ from .base import Deadline
 from .hub import lookup
 from .url import DEFAULT_PORTS
 
-# is_global accepts these, although they lead, or may lead, to an IPv4 address of any kind
-TUNNELS = tuple(
-    ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
-)
+UNICAST = ip_network("2000::/3")  # all that is given out of IPv6
+# What the library's own table, which differs from version to version, may take for global:
+# protocols (a cloud's metadata among them), relays, documentation, addresses that lead, or may
+# lead, to an IPv4 address of any kind, and the door to Azure's machines, which is inside each.
+NEVER = tuple(
+    ip_network(net)
+    for net in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "168.63.129.16/32",
+        "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+    )
+)  # fmt: skip
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether ``address`` is global unicast and no IPv4 address in disguise."""
-    if isinstance(address, IPv6Address) and (
-        address.ipv4_mapped or any(address in net for net in TUNNELS) or address.is_site_local
-    ):
+    if isinstance(address, IPv6Address) and address not in UNICAST:
         return False
-    bad = address.is_multicast or address.is_reserved or address.is_private
-    return address.is_global and not (bad or address.is_unspecified or address.is_loopback)
+    return address.is_global and not any(address in net for net in NEVER)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,12 @@ from .base import Deadline, Limits, Progress, Report
 from .files import measure
 from .hub import offload, shielded
 
-PERCENT = re.compile(r"(?:remote: )?([A-Z][a-z]+ [a-z]+):\s+(\d+)%(?:.*?, ([\d.]+) ([KMG]?i?)B)?")
+# git's own steps alone: in a line of the other side, too, there may be anything
+PERCENT = re.compile(
+    "(?:remote: )?((?:Enumerating|Counting|Compressing|Receiving|Unpacking) objects"
+    "|Resolving deltas|Updating files): +([0-9]{1,3})%"
+    "(?:.*?, ([0-9]{1,9}(?:[.][0-9]+)?) ([KMG]?i?)B)?"
+)
 UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 MOST_OUTPUT = 64 * 2**20
 MOST_LINES = 2**20
@@ -93,7 +98,7 @@ class Git:
         )
         code, out, errors = self._run(["/bin/sh", "-c", script], most)
         if code:
-            if any(DISK.search(line) and "remote error" not in line for line in errors.split("\n")):
+            if DISK.search(errors) and "remote error" not in errors:
                 raise StorageFailed()
             raise Failed(errors)
         return out
@@ -187,16 +192,18 @@ class Reader:
 
     def _read(self) -> None:
         assert self.pipe
+        foreign, whole = False, True
         with self.pipe:
             while line := self.pipe.readline(LINE):
                 self.size, self.count = self.size + len(line), self.count + 1
-                match = PERCENT.match(line) if not self.most else None
-                if match:
+                # the other side may say anything, also in what is left of a long line
+                foreign = line.startswith("remote: ") if whole else foreign
+                whole = line.endswith("\n")
+                if self.most:
+                    if self.size <= MOST_OUTPUT:
+                        self.lines.append(line)
+                elif match := PERCENT.match(line):
                     size = int(float(match[3]) * UNITS.get(match[4], 1)) if match[3] else None
                     self.progress = Progress(match[1], int(match[2]), size)
-                elif self.most and self.size > MOST_OUTPUT:
-                    continue
-                elif self.most or not line.startswith(
-                    "remote: "
-                ):  # the other side may say anything
+                elif not foreign:
                     self.lines.append(line)

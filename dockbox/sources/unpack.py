@@ -70,6 +70,32 @@ class Xz(io.RawIOBase):
                 return len(out)
 
 
+class Timed(io.RawIOBase):
+    """The archive's file: what reads from it stops at the deadline, whatever it is looking for.
+
+    Libraries look for the end of a gigabyte of a file's name, or read block after block of nothing.
+    """
+
+    def __init__(self, file: IO[bytes], deadline: Deadline) -> None:
+        self.file, self.deadline = file, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        self.deadline.left()
+        return self.file.read(size)
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self.file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+
 class Bounded(io.RawIOBase):
     """A reader that stops at the deadline and at too many unpacked bytes."""
 
@@ -116,7 +142,8 @@ def unpack(file: Path, tree: Path, limits: Limits, deadline: Deadline) -> None:
     """
     target = Target(tree, limits, deadline)
     try:
-        with file.open("rb") as raw:
+        with file.open("rb") as opened:
+            raw = cast(IO[bytes], Timed(opened, deadline))
             kind = detect(raw.read(HEAD))
             raw.seek(0)
             if kind == "zip":

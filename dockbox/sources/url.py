@@ -9,14 +9,15 @@ from ipaddress import ip_address
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ..errors import BadSource, SourceForbidden
+from .names import check_ref, check_subdir
 from .pages import GIT_HOSTS, Page, read_page
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22}
 SECRET = re.compile(r"(?i)token|key|secret|sig|pass|auth|cred|session|code|^x-(amz|goog|ms)-")
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.$|\.lock(/|$)|(^|/)\.|/$|^/|^-|^@$")
-SCP = re.compile(r"(?P<user>[A-Za-z0-9_][\w.-]*)@(?P<host>[^:/@]+):(?P<path>[^/].*)")
+USER = re.compile(r"[A-Za-z0-9_][\w.+-]*", re.ASCII)  # of ssh, as an argument to it
+SCP = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[^:/@]+):(?P<path>[^/].*)")
 
 
 @dataclass(frozen=True)
@@ -99,27 +100,6 @@ def join(scheme: str, host: str, port: int | None, userinfo: str, path: str, que
     return f"{scheme}://{netloc}{path}" + (f"?{query}" if query else "")
 
 
-def is_ref(ref: str) -> bool:
-    """Whether git check-ref-format would take ``ref``."""
-    return bool(ref) and len(ref) <= 250 and not BAD_REF.search(ref) and ref.isprintable()
-
-
-def check_ref(ref: str) -> str:
-    """``ref`` itself when git check-ref-format would take it, else ``BadSource``."""
-    if not is_ref(ref):
-        raise BadSource("The ref is not a valid name of a branch, tag or commit.")
-    return ref
-
-
-def check_subdir(subdir: str) -> str | None:
-    """``subdir`` without needless slashes, ``None`` for the root; raises ``BadSource``."""
-    parts = subdir.split("/")
-    bad = subdir.startswith(("/", "-")) or ".." in parts or not (subdir + "x").isprintable()
-    if bad or "\\" in subdir or ".git" in (part.lower() for part in parts) or len(subdir) > 1024:
-        raise BadSource("The folder must be a relative path inside the source.")
-    return "/".join(part for part in parts if part not in ("", ".")) or None
-
-
 def parse(url: str, ref: str | None = None, subdir: str | None = None) -> SourceURL:
     """Read ``url`` in any accepted form; ``ref`` and ``subdir`` win over what it says.
 
@@ -182,8 +162,11 @@ def _parse(text: str) -> SourceURL:
             raise BadSource("The source URL names no repository.")
     pairs = [pair for pair in pairs if pair[0] not in ("ref", "sshkey", "depth")]
     user = userinfo.partition(":")[0] if scheme == "ssh" else ""
-    if user.startswith("-"):
+    # git decodes the whole of an ssh URL before it looks for the host: %2f in a user ends it
+    if user and not USER.fullmatch(user):
         raise BadSource("The source URL's user is not valid.")
+    if scheme == "ssh" and not (unquote(page.path) + "x").isprintable():
+        raise BadSource("The source URL has characters that are not allowed.")
     public = urlencode([pair for pair in pairs if not SECRET.search(pair[0])])
     found = SourceURL(
         kind=kind,
