@@ -5,7 +5,8 @@ happened and give one clear sentence.  To catch: ``DockboxError`` is everything 
 caller may be told; anything else is a bug and becomes a 500 without details.
 
 The docstring is the default message, ``status`` the HTTP status, ``code`` the stable
-machine-readable name (snake_case of the class).  A message never holds a credential, a path of
+machine-readable name (snake_case of the class).  ``retry_after`` are the seconds after which it
+may be different; every 429 and 503 has them.  A message never holds a credential, a path of
 the server or an exception's repr.
 """
 
@@ -20,8 +21,10 @@ class DockboxError(Exception):
     status = 500
     retry_after: int | None = None
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     @property
     def message(self) -> str:
@@ -99,10 +102,24 @@ class PayloadTooLarge(DockboxError):
 
 
 class QuotaExceeded(DockboxError):
-    """Too many dockboxes."""
+    """Too many dockboxes, or too many clients in them."""
 
     status = 429
     retry_after = 60
+
+
+class TooManyRequests(DockboxError):
+    """Too many requests."""
+
+    status = 429
+    retry_after = 60
+
+
+class Busy(DockboxError):
+    """This server has too much to do."""
+
+    status = 503
+    retry_after = 30
 
 
 # --- sources: code in -----------------------------------------------------------------------

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
-from gevent.lock import Semaphore
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from . import audit
+from . import audit, turns
 from .config import Config
 from .database import transaction
 from .environment import Images, detect
@@ -43,10 +42,10 @@ from .sources import Limits, Policy, Progress, SourceURL, fetch
 from .sources.base import Deadline
 from .sources.files import share
 from .sources.hub import offload
+from .turns import WAITING, Turns
 
 log = logging.getLogger(__name__)
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that is mistaken for something else
-FETCHES = 8  # at once in a worker; others wait for their turn
 GIVE_UP = 4.0  # seconds for clearing away what could not be finished at the end
 INTERRUPTED = "The server was restarted while the dockbox was being created."
 
@@ -74,7 +73,7 @@ class Provision:
         self._greenlets, self._worker = greenlets, worker
         self._running: dict[str, gevent.Greenlet] = {}
         self._cancelled: set[str] = set()  # of those: told to stop, and clearing away
-        self._turn = Semaphore(FETCHES)
+        self._fetches = Turns(turns.share(config, config.max_fetches), config.source_timeout)
 
     def begin(self, order: Order) -> tuple[str, gevent.Greenlet]:
         """Write the row and start; returns the id, and a greenlet that ends when all is done.
@@ -151,7 +150,7 @@ class Provision:
         config, report = self._config, self._reporter(id)
         mount = self._control.mount(id)
         limits = Limits(config.source_timeout, config.source_max_bytes, config.source_max_files)
-        with self._turn:
+        with self._fetches.turn(lambda: report(Progress(WAITING))):
             fetched = fetch(
                 order.source, mount, limits, Policy(config.private_sources), report,
                 config.source_ssh_key,

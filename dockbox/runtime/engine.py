@@ -16,11 +16,12 @@ from docker.types import Mount
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
-from . import images, network
+from . import network
 from .attach import HijackedStream
 from .base import ContainerInfo, ContainerSpec, Report
 from .client import connect
 from .container import MARK, REDRAW, limits, process
+from .images import Pulls
 from .translate import translated
 
 INSTALLATION, DOCKBOX = "dockbox.installation", "dockbox.id"
@@ -46,6 +47,7 @@ class Engine:
         self._find_installation = installation
         self._lock = threading.Lock()  # guards _api
         self._api: APIClient | None = None
+        self._pulls = Pulls(config)
 
     def _client(self, timeout: float = CALL_TIMEOUT) -> APIClient:
         """docker-py's client, made at the first use, since it asks the engine for its version."""
@@ -71,10 +73,7 @@ class Engine:
             api.ping()
 
     def ensure_image(self, image: str, report: Report) -> None:
-        limit = self._config.pull_timeout
-        with gevent.Timeout(limit, RuntimeUnavailable("The image could not be pulled in time.")):
-            with self._call(limit) as api:
-                images.ensure(api, image, report)
+        self._pulls.ensure(self._call, image, report)
 
     def create(self, spec: ContainerSpec) -> str:
         name = self._name(spec.dockbox_id)

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
+import gevent
 from docker import APIClient
 from docker.errors import APIError
 from docker.utils import parse_repository_tag
 
-from ..errors import ImageUnavailable
+from ..config import Config
+from ..errors import ImageUnavailable, RuntimeUnavailable
+from ..turns import WAITING, Turns, share
 from .base import Report
 from .translate import translated
 
+Call = Callable[..., AbstractContextManager[APIClient]]  # with the seconds that it may take
 
-def ensure(api: APIClient, image: str, report: Report) -> None:
+
+class Pulls:
+    """Pulls images, so many at a time."""
+
+    def __init__(self, config: Config) -> None:
+        self._timeout = config.pull_timeout
+        self._turns = Turns(share(config, config.max_pulls), config.pull_timeout)
+
+    def ensure(self, call: Call, image: str, report: Report) -> None:
+        """Pull ``image`` unless the engine that ``call`` gives has it.
+
+        Raises ``ImageUnavailable``, ``RuntimeUnavailable``, or ``Busy`` if no turn came in time.
+        """
+        with call() as api:
+            if _present(api, image):
+                return
+        late = RuntimeUnavailable("The image could not be pulled in time.")
+        with self._turns.turn(lambda: report(WAITING, None, None)):
+            with gevent.Timeout(self._timeout, late), call(self._timeout) as api:
+                _ensure(api, image, report)
+
+
+def _present(api: APIClient, image: str) -> bool:
+    """Whether the engine has it."""
+    try:
+        api.inspect_image(image)
+    except APIError as error:
+        if error.status_code != 404:
+            raise
+        return False
+    return True
+
+
+def _ensure(api: APIClient, image: str, report: Report) -> None:
     """Pull ``image`` unless the engine has it; ``report`` is told the whole pull's progress.
 
     Raises ``ImageUnavailable`` when the registry does not give it.
     """
     with translated():
-        try:
-            api.inspect_image(image)
+        if _present(api, image):
             return
-        except APIError as error:
-            if error.status_code != 404:
-                raise
         report("Pulling image", None, None)
         repository, tag = parse_repository_tag(image)
         try:
