@@ -37,6 +37,9 @@ timeout = 60  # seconds without a sign of life before a worker is killed
 graceful_timeout = 30  # seconds for requests at the end
 CREATIONS = 24  # seconds for what is being created at the end, less than that by its clearing away
 keepalive = 75  # seconds; longer than the 60 of an ALB, or it would meet closed connections
+forwarded_allow_ips = (
+    ""  # believe nobody's scheme or SCRIPT_NAME; PROXIES says whom the app believes
+)
 accesslog = os.environ.get("ACCESS_LOG") or None
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory

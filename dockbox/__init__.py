@@ -21,7 +21,7 @@ def create_app(config: Config | None = None) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import blueprints, cli, database, logs
+    from . import blueprints, cli, database, logs, proxies
     from .services import Services
 
     config = config or Config.from_env()
@@ -34,5 +34,6 @@ def create_app(config: Config | None = None) -> Flask:
     if config.allowed_origins:
         CORS(app, origins=list(config.allowed_origins), expose_headers=["Location"])
     blueprints.register(app)
+    proxies.believe(app, config.proxies)
     app.cli.add_command(cli.dockbox)
     return app

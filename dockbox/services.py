@@ -19,6 +19,7 @@ from .lifecycle.control import Control
 from .lifecycle.guests import LOOK, Guests
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
+from .lifecycle.quota import Room
 from .lifecycle.reaper import Reaper
 from .lifecycle.sizes import Sizes
 from .lifecycle.visit import Visits
@@ -26,8 +27,11 @@ from .lifecycle.watch import Watcher
 from .models import Installation
 from .provision import Provision
 from .runtime.engine import Engine
+from .seats import Seats
+from .strangers import Strangers
 
 log = logging.getLogger(__name__)
+FOLLOWERS = 1000  # streams of events that a worker has open
 
 
 class Services:
@@ -49,7 +53,12 @@ class Services:
         opening = Opening(config, self.runtime, self.manager, self.control, greenlets)
         sizes = Sizes(self.runtime.resize, greenlets)
         self.guests = Guests()
-        arrivals = Arrivals(self.manager, opening, sizes, self.watcher, greenlets, self.worker)
+        self.room = Room(config)
+        self.strangers = Strangers()
+        self.followers = Seats(config.max_box_connections, FOLLOWERS)
+        arrivals = Arrivals(
+            self.manager, opening, sizes, self.watcher, greenlets, self.worker, self.room
+        )
         self.visits = Visits(config, self.manager, opening, sizes, arrivals, self.guests)
         self._reaper = Reaper(
             self.runtime, self.manager, self.control, sizes, self.provision, greenlets, self.worker

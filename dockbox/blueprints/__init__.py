@@ -11,7 +11,7 @@ from wsproto.utilities import ProtocolError
 
 from ..auth.guard import check_host, check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
-from . import access, dockboxes, ops, session, terminal
+from . import access, bounds, dockboxes, ops, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ def register(app: Flask) -> None:
     """Add every route, the checks before them and the one shape of errors."""
     app.before_request(_admit)
     app.after_request(_harden)
+    bounds.limiter.init_app(app)
     app.register_blueprint(ops.blueprint)
     app.register_blueprint(dockboxes.blueprint)
     app.register_blueprint(access.blueprint)
@@ -52,7 +53,8 @@ def _admit() -> None:
     check_origin(request, config)
     if request.endpoint not in OPERATORS:
         check_host(request, config)
-    g.identity = identify(request, config)
+    with bounds.damped(request.headers.get("Authorization")):
+        g.identity = identify(request, config)
 
 
 def _harden(response: Response) -> Response:

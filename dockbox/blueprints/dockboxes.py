@@ -17,6 +17,7 @@ from ..lifecycle.lookup import find, page
 from ..models import Dockbox
 from ..terminal.protocol import size
 from . import payload
+from .bounds import creates_of_address, creates_of_token
 from .common import audit, lookup, resource, services
 
 blueprint = Blueprint("dockboxes", __name__, url_prefix="/v1/dockbox")
@@ -24,6 +25,8 @@ KEEPALIVE = 15  # seconds without an event before a comment keeps balancers from
 
 
 @blueprint.post("")
+@creates_of_address
+@creates_of_token
 def create() -> ResponseReturnValue:
     config = services().config
     order = replace(payload.order(request, config), token=g.identity.token)
@@ -115,13 +118,18 @@ def resize(key: str) -> ResponseReturnValue:
 def events(key: str) -> ResponseReturnValue:
     id = lookup(key).id
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    reader, guests = Reader(), services().guests
-    stream = Response(
-        stream_with_context(_events(id, reader)), mimetype="text/event-stream", headers=headers
-    )
+    reader, guests, followers = Reader(), services().guests, services().followers
+    followers.take(id)
     guests.enter(reader, g.identity)
-    stream.call_on_close(lambda: guests.leave(reader))
-    return stream
+
+    def leave() -> None:
+        guests.leave(reader)
+        followers.leave(id)
+
+    stream = stream_with_context(_events(id, reader))
+    response = Response(stream, mimetype="text/event-stream", headers=headers)
+    response.call_on_close(leave)
+    return response
 
 
 class Reader:

@@ -38,7 +38,9 @@ def ready() -> ResponseReturnValue:
     }
     gevent.joinall(list(jobs.values()))
     found = {name: job.get() for name, job in jobs.items()}
-    return jsonify(found), 200 if set(found.values()) == {"ok"} else 503
+    if set(found.values()) == {"ok"}:
+        return jsonify(found)
+    return jsonify(found), 503, {"Retry-After": str(DatabaseUnavailable.retry_after)}
 
 
 def _check(check: Callable[[], None]) -> str:

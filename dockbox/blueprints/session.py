@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from ..auth import logins, tokens
 from ..errors import BadRequest
 from . import payload
+from .bounds import damped
 from .common import audit, services
 
 blueprint = Blueprint("session", __name__, url_prefix="/v1/session")
@@ -19,7 +20,8 @@ def log_in() -> ResponseReturnValue:
     if not isinstance(token, str):
         raise BadRequest("The field 'token' must be a token's text.")
     config = services().config
-    g.identity = identity = tokens.verify(token)
+    with damped(token):
+        g.identity = identity = tokens.verify(token)
     audit("log in", None)
     answer = jsonify({"auth": config.auth, "token": identity.token, "admin": identity.admin})
     # Secure: over plain HTTP a browser would send it to whoever pretends to be this server; in

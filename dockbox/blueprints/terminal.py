@@ -11,8 +11,10 @@ from simple_websocket import Server
 from ..auth import tickets
 from ..auth.guard import verify
 from ..auth.identity import Identity
-from ..errors import NotFound, Unauthorized
+from ..errors import Busy, NotFound, Unauthorized
+from ..lifecycle.visit import HELLO
 from ..terminal import protocol
+from .bounds import damped
 from .common import audit, lookup, services
 
 sock = Sock()
@@ -45,6 +47,8 @@ def prepare() -> None:
     g.size = protocol.size_of_text(rows, cols) if rows or cols else None
     # after all else that may be refused, since a ticket is good once
     g.id = _dockbox((request.view_args or {})["key"])
+    if g.id:
+        services().room.look(g.id, g.identity.token)
     # permessage-deflate costs CPU for each byte and hundreds of kB for each connection
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 
@@ -56,7 +60,8 @@ def _dockbox(key: str) -> str:
     token in the first message.  Before that, nobody learns which dockboxes there are.
     """
     if g.identity is None and "ticket" in request.args:
-        g.identity, dockbox = tickets.take(request.args["ticket"])
+        with damped(request.args["ticket"]):
+            g.identity, dockbox = tickets.take(request.args["ticket"])
         if lookup(key).id != dockbox:
             raise NotFound()
     if g.identity is not None:
@@ -64,12 +69,15 @@ def _dockbox(key: str) -> str:
     offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
     if "tty" not in map(str.strip, offered):
         raise Unauthorized()
+    if services().visits.crowded:
+        raise Busy("Too many clients that have not shown a token yet.", int(HELLO))
     return ""
 
 
 def _admit(credentials: str) -> tuple[str, Identity]:
     """Let a client of this request in that says only now who it is: see ``Admit``."""
-    g.identity = verify(credentials)
+    with damped(credentials):
+        g.identity = verify(credentials)
     g.id = lookup((request.view_args or {})["key"]).id
     audit("connect", g.id)
     return g.id, g.identity

@@ -11,17 +11,18 @@ import gevent
 from sqlalchemy.exc import IntegrityError
 
 from ..auth.identity import Identity
-from ..errors import DatabaseUnavailable, DockboxError, Stopped
+from ..errors import DatabaseUnavailable, DockboxError, QuotaExceeded, Stopped
 from ..greenlets import Greenlets
 from ..sources.names import plain
 from ..terminal.client import Client
 from ..terminal.protocol import Raw, Size, Tty
 from ..terminal.session import Session
-from ..terminal.websocket import FAILED, NORMAL
+from ..terminal.websocket import FAILED, NORMAL, NOT_ALLOWED
 from . import queue, workers
 from .lookup import Snapshot, find
 from .manager import ConnectionManager
 from .opening import Opening
+from .quota import Room
 from .sizes import Sizes
 from .watch import Watcher
 
@@ -49,6 +50,11 @@ class Visit:
     arrival: gevent.Greenlet | None = None
 
     @property
+    def token(self) -> str | None:
+        """The id of the token that let it in."""
+        return self.identity.token if self.identity else None
+
+    @property
     def types(self) -> bool:
         """Whether what it types, and its size, count; others only see."""
         return self.identity is None or self.identity.types
@@ -59,9 +65,9 @@ class Arrivals:
 
     def __init__(
         self, manager: ConnectionManager, opening: Opening, sizes: Sizes, watcher: Watcher,
-        greenlets: Greenlets, worker: str,
+        greenlets: Greenlets, worker: str, room: Room,
     ) -> None:  # fmt: skip
-        self._manager, self._opening = manager, opening
+        self._manager, self._opening, self._room = manager, opening, room
         self._sizes, self._watcher = sizes, watcher
         self._greenlets, self._worker = greenlets, worker
 
@@ -86,6 +92,8 @@ class Arrivals:
         """Close code and reason for a client that could not be let in."""
         if isinstance(error, Stopped):
             return NORMAL, error.message
+        if isinstance(error, QuotaExceeded):
+            return NOT_ALLOWED, error.message
         with contextlib.suppress(DatabaseUnavailable):
             if find(id) is None:
                 return NORMAL, DELETED
@@ -149,14 +157,23 @@ class Arrivals:
         if size:
             self._sizes.note(visit.connection, size)
         try:
-            before = queue.cancel(visit.id, visit.connection, self._worker, size)
+            before = self._cancel(visit, size)
         except IntegrityError:  # this worker was taken for dead: say that it lives
             workers.beat(self._worker)
-            before = queue.cancel(visit.id, visit.connection, self._worker, size)
+            before = self._cancel(visit, size)
         visit.counted = before is not None
         if before:
-            self._manager.count(visit.connection)
+            self._manager.count(visit.connection, visit.token)
         return before
+
+    def _cancel(self, visit: Visit, size: Size | None) -> str | None:
+        try:
+            return queue.cancel(
+                visit.id, visit.connection, self._worker, size, token=visit.token, room=self._room
+            )
+        except QuotaExceeded:
+            visit.counted = False
+            raise
 
 
 def _progress_text(box: Snapshot) -> bytes:

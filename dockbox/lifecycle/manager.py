@@ -26,7 +26,7 @@ class ConnectionManager:
         self._lock = threading.Lock()  # guards the three below
         self._clients: dict[str, dict[str, Client]] = defaultdict(dict)
         self._sessions: dict[str, AsyncResult[Session]] = {}
-        self._counted: set[str] = set()
+        self._counted: dict[str, str | None] = {}  # with the tokens that let them in
 
     def __repr__(self) -> str:
         return f"<ConnectionManager {sum(map(len, self._clients.values()))} connections>"
@@ -43,16 +43,20 @@ class ConnectionManager:
         with self._lock:
             clients = self._clients[dockbox]
             clients.pop(connection, None)
-            self._counted.discard(connection)
+            self._counted.pop(connection, None)
             if clients:
                 return False
             del self._clients[dockbox]
             return True
 
-    def count(self, connection: str) -> None:
-        """Note that the connection is in the database."""
+    def count(self, connection: str, token: str | None = None) -> None:
+        """Note that the connection, which ``token`` let in, is in the database."""
         with self._lock:
-            self._counted.add(connection)
+            self._counted[connection] = token
+
+    def token(self, connection: str) -> str | None:
+        """The id of the token that let in a connection that is in the database, if any."""
+        return self._counted.get(connection)
 
     def here(self) -> dict[str, str]:
         """The dockbox of every connection."""

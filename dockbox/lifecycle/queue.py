@@ -30,6 +30,7 @@ from sqlalchemy.orm import Session
 from ..database import clock, transaction
 from ..models import WAITING, Connection, Dockbox
 from ..terminal.protocol import Size
+from .quota import Room
 
 RETRY = 10.0  # seconds until a stop that failed is tried again
 
@@ -76,18 +77,25 @@ _queue = (
 
 def cancel(
     id: str, connection: str, worker: str, size: Size | None = None,
-    states: Sequence[str] = ("running", "stopped"),
+    states: Sequence[str] = ("running", "stopped"), token: str | None = None,
+    room: Room | None = None,
 ) -> str | None:  # fmt: skip
     """Take the dockbox out of the queue for a new connection, whose client told ``size``.
 
-    Returns which of ``states`` it was in; it is ``running`` now.  ``None``: nothing has changed.
+    ``token`` is the id of the one that let it in.  Returns which of ``states`` it was in; it is
+    ``running`` now.  ``None``: nothing has changed.  Raises ``QuotaExceeded`` where there is no
+    ``room``; nothing has changed then either.
     """
     with transaction() as session:
         for state in states:
             if rows(session, _take, box=id, before=state):
+                if room:
+                    room.take(session, id, token, started=state == "stopped")
                 told = (size.rows, size.cols) if size else (None, None)
-                values = {"id": connection, "dockbox_id": id, "worker_id": worker}
-                session.execute(insert(_connections), {**values, "rows": told[0], "cols": told[1]})
+                session.execute(insert(_connections), {
+                    "id": connection, "dockbox_id": id, "worker_id": worker, "token_id": token,
+                    "rows": told[0], "cols": told[1],
+                })  # fmt: skip
                 return state
     return None
 

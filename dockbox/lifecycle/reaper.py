@@ -102,8 +102,9 @@ class Reaper:
                 return
             with contextlib.suppress(IntegrityError):  # it came in between
                 # where the container was stopped meanwhile, the client is about to be told
-                size = self._sizes.of(connection)
-                queue.cancel(counted[connection], connection, self._worker, size, ["running"])
+                size, token = self._sizes.of(connection), self._manager.token(connection)
+                box = counted[connection]
+                queue.cancel(box, connection, self._worker, size, ["running"], token)
 
     def _finish(self, box: Dockbox) -> Callable[[str], None]:
         if box.deleted_at is not None:

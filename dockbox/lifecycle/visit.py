@@ -34,6 +34,7 @@ MOST_EARLY = 64 * 1024  # bytes typed before there is a shell
 PENANCE = 1.0  # seconds in which who broke the protocol, and may do so again, waits for the end
 LOBBY = ""  # instead of a dockbox's id, for clients whose token is still to come
 HELLO, MOST_HELLO = 10.0, 4096  # seconds for that, and bytes of the message that has it
+MOST_WAITING = 200  # clients there, in this worker
 RESTARTING = "This server is restarting. Connect again."
 
 
@@ -94,6 +95,11 @@ class Visits:
     def closing(self) -> bool:
         """Whether this worker is ending."""
         return self._closing
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the ``LOBBY`` is full."""
+        return len(self._manager.clients(LOBBY)) >= MOST_WAITING
 
     def close(self) -> None:
         """Send everyone away, to connect again to another worker."""
