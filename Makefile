@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= 2 # of the tests, each with an engine and a PostgreSQL of its own
 
-.PHONY: help setup run test check bench chaos format clean
+.PHONY: help setup run test check bench chaos format lock audit clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,12 @@ chaos: .venv/.dev ## break everything at random, and see that dockbox bears it
 	  initdb postgresql ip iproute2 iptables iptables
 	$(PY) -m tests.chaos $(ARGS)
 
+lock: .venv/.tools ## pin what requirements*.in ask for, with hashes, in requirements*.txt
+	scripts/lock $(ARGS)
+
+audit: .venv/.tools ## ask whether a weakness is known of what is pinned
+	scripts/audit $(ARGS)
+
 clean: ## remove what was installed here, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -51,10 +57,14 @@ clean: ## remove what was installed here, but no data
 	@scripts/venv requirements.txt
 	@touch $@
 
-.venv/.dev: requirements.txt requirements-dev.txt
+.venv/.dev: requirements-dev.txt
 	@scripts/venv requirements-dev.txt
 	@touch .venv/.run $@
 
 .venv/.bench: requirements-bench.txt .venv/.dev
 	@scripts/venv requirements-bench.txt
+	@touch $@
+
+.venv/.tools: requirements-tools.txt | .venv/.run
+	@scripts/venv requirements-tools.txt .venv/tools
 	@touch $@
