@@ -109,7 +109,7 @@ class Arrivals:
             if box["state"] == "creating":
                 visit.client.offer(_progress_text(box))
             elif box["state"] == "failed":
-                visit.client.offer(f"\r\x1b[K{plain(box['error'], 1000)}\r\n".encode())
+                visit.client.offer(f"\r\x1b[K{plain(str(box['error']), 1000)}\r\n".encode())
                 visit.client.close_after_output(FAILED, str(box["error"]))
                 return
             elif self._join(visit):

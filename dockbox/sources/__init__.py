@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import BadSource, StorageFailed
-from . import archive, git
+from . import archive, git, submodules
 from .base import Deadline, Fetched, Found, Limits, Progress
 from .files import inside, measure, offload, remove, storage_error
 from .policy import Policy
@@ -81,7 +81,10 @@ def _fetch(
         found = archive.fetch(source, tree, limits, policy, progress, deadline)
         if found is not None:
             return found
-    return git.fetch(source, tree, limits, policy, progress, deadline, ssh_key)
+    found = git.fetch(source, tree, limits, policy, progress, deadline, ssh_key)
+    rest = submodules.Rest(tree, found.subdir, limits, policy, progress, deadline, ssh_key)
+    rest.fetch(source, found.commit, "")
+    return found
 
 
 def _finish(tree: Path, found: Found, directory: Path, limits: Limits, deadline: Deadline) -> None:

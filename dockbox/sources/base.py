@@ -11,17 +11,21 @@ from ..errors import FetchTimeout, SourceTooLarge
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one fetch: ``timeout`` in seconds, ``max_bytes`` on disk, ``max_files``."""
+    """Bounds of one fetch: ``timeout`` in seconds, ``max_bytes`` on disk, ``max_files``.
+
+    ``held`` are the bytes and files that are there already, and count.
+    """
 
     timeout: float
     max_bytes: int
     max_files: int
+    held: tuple[int, int] = (0, 0)
 
     def check(self, size: int, files: int) -> None:
         """Raise ``SourceTooLarge`` when ``size`` bytes or ``files`` files are too many."""
-        if size > self.max_bytes:
+        if size + self.held[0] > self.max_bytes:
             raise SourceTooLarge(f"The source has more than {self.max_bytes} bytes.")
-        if files > self.max_files:
+        if files + self.held[1] > self.max_files:
             raise SourceTooLarge(f"The source has more than {self.max_files} files.")
 
 
