@@ -17,6 +17,7 @@ from ..sources import parse
 
 STATES = ("creating", "stopped", "running", "stopping", "failed")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+LONGEST_NAME = 63  # so much of an unknown field's is repeated, too
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 RESERVED = {"ws"}
 LONGEST_IDLE = 30 * 24 * 3600  # seconds
@@ -38,7 +39,8 @@ def fields(request: Request, *allowed: str) -> dict[str, Any]:
         raise BadRequest("The body must be a JSON object.")
     unknown = sorted(set(body) - set(allowed))
     if unknown:
-        raise BadRequest(f"Unknown field: {unknown[0]!r}. Known are {', '.join(allowed)}.")
+        known, first = ", ".join(allowed), unknown[0][:LONGEST_NAME]
+        raise BadRequest(f"Unknown field: {first!r}. Known are {known}.")
     return {name: value for name, value in body.items() if value is not None}
 
 

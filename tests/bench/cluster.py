@@ -67,7 +67,7 @@ class Cluster:
             Server(
                 rig.run, table.parent, rig.engine.url, self.database, images_file=table,
                 private_sources="127.0.0.0/8", web_concurrency=WORKERS, access_log="",
-                mount_point=table.parent / "mount", idle_timeout=3600,
+                mount_point=table.parent / "mount", idle_timeout=3600, max_box_connections=10_000,
             )
             for _ in range(SERVERS)
         ]  # fmt: skip

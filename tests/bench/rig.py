@@ -70,6 +70,7 @@ class Rig:
             web_concurrency=1,  # so that one process's CPU and memory are the server's
             idle_timeout=3600,  # nothing is to be stopped in the middle of a row
             access_log="",
+            max_box_connections=10_000,  # counted as ever, but never too many
         )  # fmt: skip
         self.servers: dict[str, Server] = {
             DOCKBOX: self.dockbox,

@@ -62,6 +62,13 @@ def check_quota() -> None:
         quota.check(session, limited, None)  # type: ignore[arg-type]
 
 
+def look_for_room() -> None:
+    bounds = SimpleNamespace(
+        max_running=12_000, auth="none", max_box_connections=100, max_connections=5
+    )
+    quota.Room(bounds).look(box(4), "token")  # type: ignore[arg-type]
+
+
 def compare_containers() -> None:
     """Docker has the containers of 3,000 rows that do not run, and of all that do."""
     reaper._known([box(number) for number in range(NUMBER) if number % 33 == 0 or running(number)])
@@ -87,6 +94,7 @@ CALLS: dict[str, tuple[Callable[[], object], int]] = {  # with how many rows the
     "smallest": (lambda: queue.smallest(box(101)), 5),
     "connect and leave": (lambda: come_and_go(box(201)), 30),
     "check_quota": (check_quota, NUMBER + 1),
+    "look_for_room": (look_for_room, 12_000),
 }
 
 
@@ -189,7 +197,9 @@ def world(
     run: Run, engine: Engine, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("crowd")
-    world = World(run, engine, folder, postgres.database(), web_concurrency=2)
+    world = World(
+        run, engine, folder, postgres.database(), web_concurrency=2, max_box_connections=0
+    )
     world.server.start()
     yield world
     world.close()

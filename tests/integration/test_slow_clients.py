@@ -25,7 +25,7 @@ from ..support.waiting import eventually
 MB = 2**20
 STALL = 2  # seconds, STALL_TIMEOUT of the server here
 TOO_SLOW = (1013, "The output was not read. Connect again.")
-SETTINGS = {"stall_timeout": STALL, "idle_timeout": 600}
+SETTINGS = {"stall_timeout": STALL, "idle_timeout": 600, "max_box_connections": 0}
 
 
 @pytest.fixture
