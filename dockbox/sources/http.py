@@ -17,7 +17,7 @@ from urllib.parse import unquote, urljoin
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError, TimeoutError
 
-from ..errors import FetchFailed, FetchTimeout
+from ..errors import FetchFailed, FetchTimeout, SourceForbidden
 from .base import Deadline
 from .hub import Turns, bounded
 from .policy import Policy
@@ -93,7 +93,7 @@ def _request(
 ) -> tuple[urllib3.HTTPConnectionPool, urllib3.BaseHTTPResponse]:
     scheme, host, port, _, path, query = split(url)
     if scheme not in ("https", "http"):
-        raise FetchFailed("The source redirects to something that is not https.")
+        raise SourceForbidden("The source redirects to something that is not https.")
     name = f"[{host}]" if ":" in host else host
     sent = {
         "Host": f"{name}:{port}" if port else name,
@@ -142,11 +142,18 @@ def get(
                 held = userinfo if same else ""
                 yield join(scheme, host, port, held, path, query), response
                 return
-            url = urljoin(url, response.headers.get("Location", "")).partition("#")[0]
+            url = _next(url, response.headers.get("Location", ""))
         finally:
             response.close()
             pool.close()
     raise FetchFailed("The source redirects too often.")
+
+
+def _next(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location).partition("#")[0]
+    except ValueError:
+        raise FetchFailed("The source redirects to something that is not a URL.") from None
 
 
 def chunks(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Iterator[bytes]:

@@ -44,6 +44,8 @@ class SourceURL:
 def clean_host(host: str) -> str:
     """``host`` lower-case, ASCII, numeric spellings made canonical; raises ``BadSource``."""
     bare = host.strip("[]").rstrip(".").lower()
+    if "%" in bare:  # an IPv6 address of one of this machine's links
+        raise BadSource("The source's host name is not valid.")
     try:
         return str(ip_address(bare))
     except ValueError:
