@@ -65,49 +65,6 @@ def test_links_inside(site: Site) -> None:
     assert (site.out / "l").read_bytes() == (site.out / "h").read_bytes() == b"hi"
 
 
-L, H = tarfile.SYMTYPE, tarfile.LNKTYPE
-EVIL = {
-    "absolute": [member("/etc/x")],
-    "parent": [member("a/../../x")],
-    "symlink out": [member("a"), member("l", L, "../x")],
-    "symlink absolute": [member("a"), member("l", L, "/etc/passwd")],
-    "symlink out of the stripped top": [member("t/a"), member("t/l", L, "../b")],
-    "write through": [member("l", L, "."), member("l/x")],
-    "chain": [member("a/b/up", L, "../.."), member("x", L, "a/b/up/../y")],
-    "hard link out": [member("h", H, "../../x")],
-    "hard link to absolute": [member("h", H, "/etc/passwd")],
-    "hard link to link": [member("l", L, "a"), member("h", H, "l")],
-    "fifo": [member("f", tarfile.FIFOTYPE)],
-    "device": [member("f", tarfile.CHRTYPE)],
-    "file as folder": [member("a"), member("a/b")],
-}
-
-
-@pytest.mark.parametrize("case", EVIL)
-def test_evil(site: Site, case: str) -> None:
-    site.files["/x.tar"] = tar(*EVIL[case])
-    with pytest.raises(SourceForbidden):
-        site.fetch("/x.tar")
-    assert site.left() == []
-
-
-def test_evil_zip(site: Site) -> None:
-    site.files["/x.zip"] = zipped("../x")
-    with pytest.raises(SourceForbidden):
-        site.fetch("/x.zip")
-
-
-@pytest.mark.parametrize("kind", ["gz", "xz", "zip"])
-def test_bombs(site: Site, kind: str) -> None:
-    zeros = b"\0" * 20_000_000
-    made = zipped("a", data=zeros) if kind == "zip" else tar(member("a"), data=zeros, mode="w:gz")
-    made = tar(member("a"), data=zeros, mode="w:xz") if kind == "xz" else made
-    site.files["/x"] = made
-    with pytest.raises(SourceTooLarge):
-        site.fetch("/x")
-    assert site.left() == []
-
-
 def test_too_many_and_too_large(site: Site) -> None:
     site.files["/x.tar"] = tar(*(member(f"f{n}") for n in range(30)))
     for limits in (Limits(20, 10**6, 20), Limits(20, 1000, 1000)):
@@ -128,7 +85,7 @@ def test_damaged(site: Site, name: str) -> None:
 
 
 def test_subdir(site: Site) -> None:
-    site.files["/x.tar"] = tar(member("t/d/b"), member("t/l", L, "d"))
+    site.files["/x.tar"] = tar(member("t/d/b"), member("t/l", tarfile.SYMTYPE, "d"))
     site.fetch("/x.tar", subdir="d")
     assert os.listdir(site.out) == ["b"]
     site.out.joinpath("b").unlink()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import stat
-import struct
 import subprocess
-import tarfile
 import threading
-import zipfile
 from contextlib import closing
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -18,117 +14,14 @@ from typing import Any
 
 import pytest
 
-from dockbox.errors import BadSource, FetchFailed, SourceForbidden, SourceTooLarge, StorageFailed
+from dockbox.errors import BadSource, FetchFailed, SourceTooLarge, StorageFailed
 from dockbox.sources import Limits, Policy, fetch, parse
 from dockbox.sources.base import Deadline
 from dockbox.sources.git import _choose
 from dockbox.sources.run import Failed, Git, environment
 
-from .conftest import Handler, Site
-from .test_archive import member, tar, zipped
-from .test_git import git
-
-
-def raw(name: str, kind: bytes, data: bytes, size: int | None = None) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.type, info.size = kind, len(data) if size is None else size
-    return info.tobuf(tarfile.GNU_FORMAT) + data + b"\0" * (-len(data) % 512)
-
-
-def pax(**values: str) -> bytes:
-    lines = b""
-    for key, value in values.items():
-        body = f" {key.replace('_', '.')}={value}\n".encode()
-        size = len(body) + len(str(len(body)))
-        lines += str(size + (len(str(size)) > len(str(len(body))))).encode() + body
-    return lines
-
-
-END = b"\0" * 1024
-SPARSE_1 = pax(GNU_sparse_major="1", GNU_sparse_minor="0", GNU_sparse_name="a")
-HOSTILE = {
-    "old sparse": (raw("a", tarfile.GNUTYPE_SPARSE, b"") + END, SourceForbidden),
-    "sparse map without end": (
-        raw("p", tarfile.XHDTYPE, SPARSE_1) + raw("a", tarfile.REGTYPE, b"999999\n" + b"1\n" * 9),
-        SourceForbidden,
-    ),
-    "headers for all": (
-        b"".join(
-            raw("g", tarfile.XGLTYPE, pax(**{f"k{n}": "v" * 100_000})) for n in range(40)
-        ) + raw("a", tarfile.REGTYPE, b"") + END,
-        SourceForbidden,
-    ),
-    "large header": (raw("p", tarfile.XHDTYPE, b"x" * 300_000), SourceForbidden),
-    "negative header": (raw("p", tarfile.XHDTYPE, b"", -512) + END, SourceForbidden),
-    "negative size": (
-        raw("p", tarfile.XHDTYPE, pax(size="-999999")) + raw("a", tarfile.REGTYPE, b"") + END,
-        FetchFailed,
-    ),
-    "header of headers": (raw("p", tarfile.GNUTYPE_LONGNAME, b"x") * 3000 + END, FetchFailed),
-    "deeper than a path": (tar(member("d/" * 3000 + "a")), (FetchFailed, SourceTooLarge)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_tars(site: Site, case: str) -> None:
-    site.files["/x.tar"], error = HOSTILE[case]
-    with pytest.raises(error):
-        site.fetch("/x.tar", limits=Limits(20, 10**7, 10**5))
-    assert site.left() == []
-
-
-def test_zip_of_too_many_entries_is_not_opened(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """zipfile makes an object for each, even where the trailer tells of one only."""
-    many = bytearray(zipped(*(str(n) for n in range(3000))))
-    many[-14:-10] = struct.pack("<2H", 1, 1)
-    site.files["/x.zip"] = bytes(many)
-    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("opened"))
-    with pytest.raises(SourceTooLarge):
-        site.fetch("/x.zip")
-    assert site.left() == []
-
-
-def test_zips(site: Site) -> None:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_LZMA) as archive:
-        archive.writestr("a", "a")
-    site.files["/lzma.zip"] = out.getvalue()
-    with pytest.raises(FetchFailed):
-        site.fetch("/lzma.zip")
-    # the sizes of all entries count, although they share their data
-    zeros = zipped("a", data=bytes(900_000))
-    head, at = zeros.index(b"PK\x01\x02"), zeros.index(b"PK\x05\x06")
-    entries = zeros[head:at] * 50
-    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 50, 50, len(entries), head, 0)
-    site.files["/overlap.zip"] = zeros[:head] + entries + end
-    with pytest.raises(SourceTooLarge):
-        site.fetch("/overlap.zip")
-    assert site.left() == []
-    site.files["/ok.zip"] = zipped("A", "a", "a\nb", "ü/x")
-    site.fetch("/ok.zip")
-    assert sorted(os.listdir(site.out)) == ["A", "a", "a\nb", "ü"]
-
-
-def test_modes_of_archives(site: Site) -> None:
-    odd = [member("top", tarfile.DIRTYPE, mode=0), member("top/a", mode=0o7000),
-           member("top/b", mode=0o7777), member("top/d", tarfile.DIRTYPE, mode=0o6000)]  # fmt: skip
-    site.files["/x.tar"] = tar(*odd)
-    site.fetch("/x.tar")
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in site.out.rglob("*")}
-    assert modes["a"] == 0o644 and modes["b"] == 0o777
-    assert modes["d"] & 0o7700 == stat.S_IMODE(site.out.stat().st_mode) & 0o7700 == 0o700
-
-
-def test_a_length_of_many_digits(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.files["/x.tar"] = tar(member("a"))
-    real = Handler.send_header
-
-    def send_header(self: Handler, name: str, value: str) -> None:
-        real(self, name, "9" * 5000 if name == "Content-Length" else value)
-
-    monkeypatch.setattr(Handler, "send_header", send_header)
-    site.fetch("/x.tar")
-    assert os.listdir(site.out) == ["a"]
+from ...unit.sources.conftest import Handler, Site
+from ...unit.sources.test_git import git
 
 
 def commit(work: Path, **files: bytes) -> None:
