@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import BoundedSemaphore, local
 from typing import Any
 
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import Migrate, upgrade
 from flask_sqlalchemy import SQLAlchemy
@@ -100,6 +102,14 @@ def _upgrade(instance: Path) -> None:
     with open(instance / ".migrations.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         upgrade(directory=str(MIGRATIONS))
+
+
+def up_to_date() -> bool:
+    """Whether the tables are those of this version; raises ``DatabaseUnavailable``."""
+    wanted = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    with transaction(reads=True) as session:
+        found = MigrationContext.configure(session.connection()).get_current_heads()
+    return wanted == set(found)
 
 
 def _sqlite_connect(connection: Any, _: Any) -> None:

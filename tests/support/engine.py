@@ -29,7 +29,7 @@ class Engine:
     """
 
     def __init__(self, run: Run, name: str = "engine", options: Sequence[str] = ()) -> None:
-        self._run, self._options = run, options  # dockerd's, besides those that all have
+        self._run, self.options = run, options  # dockerd's, besides those that all have
         self.folder = run.folder / name
         self.url = f"unix://{self.folder}/sock"
         self.log_file = self.folder / "log"
@@ -52,7 +52,7 @@ class Engine:
             "--exec-root", f"{at}/exec", "--pidfile", f"{at}/pid", "--shutdown-timeout", "5",
             "--config-file", f"{at}/daemon.json", "--bridge", self._bridge,
             # no container needs to reach anything, and the host's rules stay as they are
-            "--iptables=false", "--ip-masq=false", "--ip-forward=false", *self._options,
+            "--iptables=false", "--ip-masq=false", "--ip-forward=false", *self.options,
         ]  # fmt: skip
 
     def _answers(self) -> bool:

@@ -14,6 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from docker.errors import NotFound
+from docker.types import IPAMConfig, IPAMPool
+
+from dockbox.runtime import network
+
 from .engine import Engine
 from .processes import launch, program
 from .run import ROOT, Run
@@ -24,16 +29,23 @@ PUBLIC, METADATA, DATABASE, CGNAT = "93.184.215.14", "169.254.169.254", "10.9.0.
 # Of the host, which answers at all of its own as well; the first stands for its public one.
 HOST, INSIDE = "93.184.215.1", "10.9.0.1"
 PUBLIC6, HOST6 = "2a0e:97c0:dead::14", "2a0e:97c0:dead::1"
-PORTS = (80, 2375, 5432)
+PRIVATE6 = "fd00:9::5"
+SUBNET6, GATEWAY6 = "2a0e:97c0:beef::/64", "2a0e:97c0:beef::1"  # of containers
+PORTS = (53, 80, 2375, 5432)
 ANSWER = "here"
 SERVE = f"""
 import socketserver, sys, threading
 class Answer(socketserver.BaseRequestHandler):
     def handle(self): self.request.sendall(b"{ANSWER}")
-class Server(socketserver.ThreadingTCPServer):
+class Datagram(socketserver.BaseRequestHandler):
+    def handle(self): self.request[1].sendto(b"{ANSWER}", self.client_address)
+class TCP(socketserver.ThreadingTCPServer):
     allow_reuse_address, address_family = True, socketserver.socket.AF_INET6
-for port in sys.argv[1:]:
-    threading.Thread(target=Server(("::", int(port)), Answer).serve_forever).start()
+class UDP(socketserver.UDPServer):
+    address_family = socketserver.socket.AF_INET6
+for port in map(int, sys.argv[1:]):
+    for server in (TCP(("::", port), Answer), UDP(("::", port), Datagram)):
+        threading.Thread(target=server.serve_forever).start()
 """
 
 
@@ -126,9 +138,32 @@ class Lab:
         )  # fmt: skip
         self.host.address("up0", f"{HOST}/24", f"{INSIDE}/24", "100.64.9.1/24", f"{HOST6}/64")
         outside = (f"{PUBLIC}/24", f"{DATABASE}/24", f"{CGNAT}/24", f"{METADATA}/32")
-        self.outside.address("down0", *outside, f"{PUBLIC6}/64")
+        self.outside.address("down0", *outside, f"{PUBLIC6}/64", f"{PRIVATE6}/64")
+        self.host.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        self.host.run("ip", "route", "add", "fd00:9::/64", "dev", "up0")
+        self.outside.run("ip", "route", "add", SUBNET6, "via", HOST6)
         self.host.run("ip", "route", "add", METADATA, "dev", "up0")
         self.host.run("ip", "route", "add", "default", "via", PUBLIC)
+
+    def bridge(self, icc: bool = False, ipv6: bool = False) -> None:
+        """Make the containers' network anew, as an operator may."""
+        self.unbridge()
+        pools = [IPAMPool(subnet="172.30.0.0/24")]
+        pools += [IPAMPool(subnet=SUBNET6, gateway=GATEWAY6)] if ipv6 else []
+        self.engine.client().api.create_network(
+            self.device, driver="bridge", enable_ipv6=ipv6, ipam=IPAMConfig(pool_configs=pools),
+            options={network.ICC: str(icc).lower(), network.DEVICE: self.device},
+        )  # fmt: skip
+
+    def unbridge(self) -> None:
+        """Remove the containers' network, if there is one."""
+        with contextlib.suppress(NotFound):
+            self.engine.client().api.remove_network(self.device)
+
+    def link_local(self) -> str:
+        """The host's own IPv6 address on the containers' link."""
+        said = self.host.run("ip", "-6", "address", "show", "dev", self.device, "scope", "link")
+        return next(word.split("/")[0] for word in said.split() if word.startswith("fe80"))
 
     def firewall(self, *options: str, fails: bool = False) -> str:
         """deploy/firewall on the host; what it prints."""

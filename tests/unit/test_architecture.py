@@ -19,7 +19,7 @@ PACKAGE = ROOT / "dockbox"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts)
 DATABASE = {
     "models", "migrations", "database", "lifecycle", "auth", "provision", "metrics", "services",
-    "cli", "blueprints", "rates",
+    "cli", "blueprints", "rates", "doctor",
 }  # fmt: skip
 
 

@@ -13,13 +13,14 @@ from dockbox.config import Config
 from dockbox.runtime.base import ContainerSpec
 from dockbox.runtime.engine import Engine as Runtime
 
-from ..support import images
-from ..support.lab import ANSWER, Lab, execute
-from ..support.waiting import eventually
+from ...support import images
+from ...support.lab import ANSWER, Lab, execute
+from ...support.waiting import eventually
 
 # Prints what is answered, else how connecting failed.  Long, since a busy machine is no defence.
 TRY = """
-timeout {seconds} bash -c 'exec 3<>/dev/tcp/{address}/{port} && head -c 4 <&3' 2>&1 || echo "[$?]"
+timeout {seconds} bash -c 'exec 3<>/dev/{by}/{address}/{port} && echo >&3 && head -c 4 <&3' 2>&1 ||
+  echo "[$?]"
 """
 
 
@@ -36,12 +37,18 @@ class Box:
         code, output = execute(self.lab.engine, self.container, script)
         return f"{output}code={code}"
 
-    def reaches(self, address: str, port: int = 80, seconds: int = 20) -> bool:
-        """Whether somebody answers; if not, the refusal must have come at once."""
-        said = self.run(TRY.format(address=address, port=port, seconds=seconds))
+    def reaches(
+        self, address: str, port: int = 80, by: str = "tcp", seconds: int = 20, at_once: bool = True
+    ) -> bool:
+        """Whether somebody answers; if not, a refusal must come ``at_once``."""
+        said = self.run(TRY.format(address=address, port=port, by=by, seconds=seconds))
         if said.startswith(ANSWER):
             return True
-        assert "No route to host" in said or "Permission denied" in said, (address, port, said)
+        if not at_once and said.startswith("Terminated"):
+            return False
+        # the last is head's word for the first
+        refusals = "No route to host", "Permission denied", "Input/output error"
+        assert any(words in said for words in refusals), (address, port, said)
         return False
 
     @property
