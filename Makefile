@@ -29,7 +29,7 @@ check: .venv/.dev ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run deploy/firewall; fi
 
 format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .

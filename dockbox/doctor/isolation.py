@@ -22,8 +22,8 @@ FIREWALL = "Run deploy/firewall as root on the engine's host, and at each of its
 TRY = r"""
 try() {
   if command -v bash >/dev/null 2>&1
-  then said=$(timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1)
-  else said=$(timeout 9 nc -w 3 "$1" "$2" -e true 2>&1)
+  then said=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>&1)
+  else said=$(timeout 9 nc -w 5 "$1" "$2" -e true 2>&1)
   fi
   code=$?
   command -v bash >/dev/null 2>&1 || [ $code != 143 ] || code=unknown

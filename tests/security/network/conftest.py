@@ -20,7 +20,8 @@ def lab(run: Run) -> Iterator[Lab]:
     try:
         lab.firewall()
         lab.engine.start()
-        lab.engine.import_image(images.BASH)
+        for name in (images.BASH, images.SH):
+            lab.engine.import_image(name, name)
         yield lab
     finally:
         lab.close()

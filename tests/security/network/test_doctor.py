@@ -95,6 +95,14 @@ def test_it_sees_that_half_of_the_rules_are_gone(doctor: Doctor, rules: Lab, rul
     assert doctor.finds("FAILS", f"Containers reach {lost}")
 
 
+def test_it_tries_with_what_a_small_image_has(doctor: Doctor, rules: Lab, tmp_path: Path) -> None:
+    table = tmp_path / "other.toml"
+    table.write_text(f'default = "{images.SH}"\n')
+    assert doctor.finds("ok", "do not reach a cloud's metadata", images_file=str(table))
+    rules.firewall("--remove")
+    assert doctor.finds("FAILS", "Containers reach a cloud's metadata", images_file=str(table))
+
+
 def test_it_sees_a_network_that_lets_containers_talk(doctor: Doctor, changing: Lab) -> None:
     changing.bridge(icc=True)
     assert doctor.finds("FAILS", "lets containers reach each other")
