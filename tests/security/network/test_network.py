@@ -74,6 +74,8 @@ def test_either_of_network_and_rules_keeps_neighbours_apart(changing: Lab, tmp_p
         assert box.reaches(neighbour.address)
         rules.firewall()
         assert not box.reaches(neighbour.address)
+        rules.firewall("--allow", "172.16.0.0/12")
+        assert not box.reaches(neighbour.address)
 
 
 def test_datagrams_reach_the_internet_only_too(box: Box, rules: Lab) -> None:
