@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from docker.types import LogConfig, Mount
+from docker.types import LogConfig, Mount, Ulimit
 
 from ..config import Config
 
@@ -25,6 +25,9 @@ trap hangup HUP; trap : INT QUIT; umask 002; set -m
 if command -v bash >/dev/null 2>&1; then shell=bash; else shell=sh; fi
 while :; do $shell; stty sane 2>/dev/null; sleep .1 || sleep 1; done
 """
+# Where the host itself runs short of memory, a process in a dockbox is ended before the server,
+# Docker or the database.
+ENDED_FIRST = 500
 ENVIRONMENT = {
     "TERM": "xterm-256color",
     "LANG": "C.UTF-8",
@@ -68,6 +71,11 @@ def limits(mount: Path, config: Config) -> dict[str, Any]:
         "memswap_limit": config.container_memory,  # no swap beyond the memory
         "nano_cpus": int(config.container_cpus * 1e9),
         "pids_limit": config.container_pids,
+        "ulimits": [
+            Ulimit(name="nofile", soft=config.container_files, hard=config.container_files),
+            Ulimit(name="core", soft=0, hard=0),  # where they go is for the host to say
+        ],
+        "oom_score_adj": ENDED_FIRST,
         "cap_drop": ["ALL"],
         "cap_add": CAPABILITIES,
         "security_opt": ["no-new-privileges"],

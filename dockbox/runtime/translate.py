@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError
 from ..errors import ContainerGone, NotRunning, RuntimeFailed, RuntimeUnavailable
 
 log = logging.getLogger(__name__)
+NO_RUNTIME = "Docker has no runtime of the name that CONTAINER_RUNTIME says."
 
 
 @contextmanager
@@ -32,7 +33,9 @@ def translated() -> Iterator[None]:
         if error.status_code == 409 and "marked for removal" in text:
             raise ContainerGone() from error
         log.error("docker refused: %s", text)
-        raise RuntimeFailed() from error
+        raise RuntimeFailed(
+            NO_RUNTIME if "nknown" in text and "runtime" in text else None
+        ) from error
     except (RequestException, HTTPError, DockerException, OSError) as error:
         log.warning("docker cannot be reached: %s", error)
         raise RuntimeUnavailable(_why(error)) from error
