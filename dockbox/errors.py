@@ -95,6 +95,10 @@ class Stopped(Conflict):
     """The dockbox was stopped."""
 
 
+class DiskFull(Conflict):
+    """The dockbox holds far more than this server allows: it can only be deleted."""
+
+
 class PayloadTooLarge(DockboxError):
     """The request's body is too large."""
 

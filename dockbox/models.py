@@ -48,7 +48,8 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
     ``owner`` is the worker that creates, stops or deletes it right now; when that worker is
     dead, any other finishes the work.  ``deleted_at`` hides the row until all is cleared away.
     ``token_id`` is the token that made it, null where none was asked for.  ``error`` is why it
-    failed, or why dockbox stopped it; ``disk_bytes`` what it held when that was last looked at.
+    failed, or why dockbox stopped it; ``disk_bytes`` what it held when it was
+    stopped for holding too much.
     """
 
     __tablename__ = "dockboxes"

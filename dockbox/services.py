@@ -16,6 +16,7 @@ from .greenlets import Greenlets
 from .lifecycle import workers
 from .lifecycle.arrival import Arrivals
 from .lifecycle.control import Control
+from .lifecycle.disk import TICK, Disk
 from .lifecycle.guests import LOOK, Guests
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
@@ -64,6 +65,8 @@ class Services:
             self.runtime, self.manager, self.control, sizes, self.provision, greenlets, self.worker
         )
 
+        self._disk = Disk(config, self.runtime, self.control, greenlets, self.worker)
+
     def start(self) -> None:
         """Take part: be in the database before the first client comes, then run the loops."""
         with self._app.app_context():
@@ -74,6 +77,7 @@ class Services:
         self._greenlets.spawn("reaper", self._reaper.run)
         self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
         self._greenlets.repeat("tokens", self.guests.look, LOOK)
+        self._greenlets.repeat("disk", self._disk.look, TICK)
 
     def close(self, patience: float) -> None:
         """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""

@@ -74,6 +74,16 @@ class Control:
                 self.finish_stop(id)
         self._await_stop(id)  # another's stop, or a second one of what was started meanwhile
 
+    def stop_for(self, id: str, error: str, held: int) -> None:
+        """Stop a running dockbox that holds ``held`` bytes, too many; ``error`` is told.
+
+        Raises what ``stop`` raises.
+        """
+        with self.under_way(id):
+            if queue.begin_stop(id, self._worker, error=error, disk_bytes=held):
+                log.warning("stopping %s: %s", id, error)
+                self.finish_stop(id)
+
     def stop_again(self, id: str, container: str) -> None:
         """Stop a container that was started while someone stopped it, unless it is wanted again.
 

@@ -27,7 +27,7 @@ from ..models import Dockbox
 from ..runtime.base import AttachStream, ContainerSpec, Runtime
 from ..terminal.session import Session
 from ..terminal.websocket import FAILED, NORMAL
-from . import queue
+from . import disk, queue
 from .control import Control
 from .lookup import find
 from .manager import ConnectionManager
@@ -56,11 +56,12 @@ class Opening:
     def open(self, id: str, before: str) -> Session:
         """A pumping session of a dockbox that was in the state ``before``.
 
-        Raises ``NotFound`` or what the runtime raises.
+        Raises ``NotFound``, ``DiskFull`` or what the runtime raises.
         """
         box = find(id)
         if box is None:
             raise NotFound()
+        disk.check(self._config, box)
         try:
             return self._open(id, box.container_id or "", before)
         except ContainerGone:
@@ -180,7 +181,7 @@ class Opening:
             if box is None:
                 return NORMAL, "The dockbox was deleted."
             if box.state != "running":
-                return NORMAL, "The dockbox was stopped."
+                return (FAILED, box.error) if box.error else (NORMAL, "The dockbox was stopped.")
             with gevent.Timeout(WHY, RuntimeUnavailable()):
                 found = self._runtime.inspect(container)
             if found.running:

@@ -63,7 +63,7 @@ _running = and_(_this, _boxes.c.deleted_at.is_(None), _boxes.c.state == "running
 _take = (
     update(_boxes)
     .where(_this, _boxes.c.deleted_at.is_(None), _boxes.c.state == bindparam("before"))
-    .values(state="running", stops_at=None)
+    .values(state="running", stops_at=None, error=None)
 )
 _lock = select(_boxes.c.id).where(_this).with_for_update()
 _forget = delete(_connections).where(_connections.c.id == bindparam("connection"))
@@ -175,10 +175,13 @@ def claim(worker: str, most: int = 20) -> list[Dockbox]:
         return list(claimed)
 
 
-def begin_stop(id: str, worker: str, state: str = "running") -> bool:
-    """Whether the dockbox, being ``state``, is now ours to stop, connections or not."""
+def begin_stop(id: str, worker: str, state: str = "running", **why: object) -> bool:
+    """Whether the dockbox, being ``state``, is now ours to stop, connections or not.
+
+    ``why`` is its ``error`` and ``disk_bytes`` where dockbox itself wants it to stop.
+    """
     with transaction() as session:
-        values = {"state": "stopping", "owner": worker, "stops_at": None}
+        values = {"state": "stopping", "owner": worker, "stops_at": None, **why}
         return bool(rows(session, _update(id, state).values(**values)))
 
 
@@ -201,7 +204,8 @@ def start_failed(id: str, connection: str) -> None:
 def found_running(id: str, since: float) -> bool:
     """The container of a dockbox, stopped since before ``since``, was found running: queue it."""
     with transaction() as session:
-        values = {"state": "running", "stops_at": clock() + Dockbox.idle_timeout}
+        stops_at = clock() + Dockbox.idle_timeout
+        values = {"state": "running", "stops_at": stops_at, "error": None}
         change = _update(id, "stopped").where(Dockbox.last_modified <= since)
         return bool(rows(session, change.values(**values)))
 
@@ -210,7 +214,9 @@ def undo_stop(id: str, worker: str) -> None:
     """The stop failed: the dockbox runs on and, if nobody is connected, is due again soon."""
     with transaction() as session:
         change = _update(id, "stopping").where(Dockbox.owner == worker)
-        if rows(session, change.values(state="running", owner=None, stops_at=None)):
+        # what it held counts as stopped for no more, or it would be let run on
+        again = {"state": "running", "error": None, "disk_bytes": None}
+        if rows(session, change.values(**again, owner=None, stops_at=None)):
             session.execute(
                 _update(id, "running").where(~occupied(id)).values(stops_at=clock() + RETRY)
             )

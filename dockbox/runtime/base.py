@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,14 @@ class ContainerInfo:
     dockbox_id: str
     running: bool
     exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a container keeps besides ``/app``: bytes in its own file system, and its volumes."""
+
+    bytes: int
+    volumes: tuple[str, ...] = ()
 
 
 class AttachStream(Protocol):
@@ -108,6 +116,13 @@ class Runtime(Protocol):
 
     def list(self) -> list[ContainerInfo]:
         """All containers of this dockbox installation, running or not, in one call."""
+
+    def written(self, container: str) -> Written:
+        """What it has written elsewhere than to ``/app``."""
+
+    def count(self, image: str, mount: Path, volumes: Sequence[str]) -> tuple[int, int]:
+        """Bytes of disk and number of files in ``mount`` and ``volumes``, counted from inside a
+        container, as root there, where the server may not look."""
 
     def clear(self, image: str, mount: Path) -> None:
         """Empty ``mount`` from inside a container, as root there, where the server may not."""

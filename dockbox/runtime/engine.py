@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,12 @@ from pathlib import Path
 import gevent
 from docker import APIClient
 from docker.errors import APIError, NotFound
-from docker.types import Mount
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
-from . import network
+from . import chores, network
 from .attach import HijackedStream
-from .base import ContainerInfo, ContainerSpec, Report
+from .base import ContainerInfo, ContainerSpec, Report, Written
 from .client import connect
 from .container import MARK, REDRAW, limits, process
 from .images import Pulls
@@ -176,26 +175,27 @@ class Engine:
             if DOCKBOX in item["Labels"]
         ]
 
-    def clear(self, image: str, mount: Path) -> None:
-        command = ["/bin/sh", "-c", "cd /app && find . -mindepth 1 -delete || rm -rf /app/..?* *"]
-        name = self._name(f"clear-{mount.name}")
+    def written(self, container: str) -> Written:
         with self._call() as api:
-            config = api.create_host_config(
-                mounts=[Mount("/app", str(mount), type="bind")], network_mode="none",
-                cap_drop=["ALL"], cap_add=["DAC_OVERRIDE", "FOWNER"],
-            )  # fmt: skip
-            with contextlib.suppress(NotFound):  # of a worker that was killed here
-                api.remove_container(name, v=True, force=True)
-            made = api.create_container(
-                image, [], name=name, entrypoint=command, user="0:0", host_config=config,
-                labels={INSTALLATION: self._installation},
-            )  # fmt: skip
-            try:
-                api.start(made["Id"])
-                api.wait(made["Id"], timeout=CALL_TIMEOUT)
-            finally:
-                with contextlib.suppress(APIError):
-                    api.remove_container(made["Id"], v=True, force=True)
+            # by hand what inspect_container does, which does not ask for the size
+            answer = api.get(
+                api._url("/containers/{0}/json", container),
+                params={"size": 1},
+                timeout=CALL_TIMEOUT,
+            )
+            found = api._result(answer, True)
+        volumes = [mount["Name"] for mount in found["Mounts"] if mount["Type"] == "volume"]
+        return Written(int(found.get("SizeRw") or 0), tuple(volumes))
+
+    def count(self, image: str, mount: Path, volumes: Sequence[str]) -> tuple[int, int]:
+        name, labels = self._name(f"count-{mount.name}"), {INSTALLATION: self._installation}
+        with self._call() as api:
+            return chores.count(api, name, labels, image, mount, volumes)
+
+    def clear(self, image: str, mount: Path) -> None:
+        name, labels = self._name(f"clear-{mount.name}"), {INSTALLATION: self._installation}
+        with self._call() as api:
+            chores.clear(api, name, labels, image, mount)
 
     @staticmethod
     def _name(dockbox_id: str) -> str:

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MOST_FOLDERS = 2**20  # names remembered at one time; folders beyond that are seen, not entered
 # what a changing tree gives: gone, a link or a file by now, or closed to us
-PASSED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM}
+CLOSED = {errno.EACCES, errno.EPERM}
+PASSED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP} | CLOSED
 Entries = Iterator[tuple[int, os.DirEntry[str]]]
 
 
-def walk(directory: Path) -> Entries:
+def walk(directory: Path, closed: Callable[[], None] = lambda: None) -> Entries:
     """Each entry below ``directory``, with the descriptor of the folder that it is in.
 
     The descriptor is good until the next entry is asked for.  What cannot be entered counts as
-    empty; raises ``OSError`` for a broken disk.
+    empty; ``closed`` is called where that is for want of permission.  Raises ``OSError`` for a
+    broken disk.
     """
     try:
         root = os.open(directory, FOLDER)
     except OSError as error:
         if error.errno in PASSED:
+            if error.errno in CLOSED:
+                closed()
             return
         raise
-    tree = _Walk(root)
+    tree = _Walk(root, closed)
     try:
         yield from tree.entries()
     finally:
@@ -41,8 +45,8 @@ def walk(directory: Path) -> Entries:
 class _Walk:
     """Depth first; ``path`` and ``waiting`` say where it is and what is left at each level."""
 
-    def __init__(self, root: int) -> None:
-        self.root, self.here = root, os.dup(root)
+    def __init__(self, root: int, closed: Callable[[], None]) -> None:
+        self.root, self.here, self.closed = root, os.dup(root), closed
         self.path: list[str] = []
         self.known = [_identity(self.here)]
         self.waiting: list[list[str]] = []
@@ -58,7 +62,7 @@ class _Walk:
                 self._leave()
                 continue
             self.count -= 1
-            below = _enter(self.waiting[-1].pop(), self.here)
+            below = self._enter(self.waiting[-1].pop())
             if below is not None:
                 name, handle = below
                 os.close(self.here)
@@ -78,8 +82,7 @@ class _Walk:
                         folders.append(entry.name)
                         self.count += 1
         except OSError as error:
-            if error.errno not in PASSED:
-                raise
+            self._pass(error)
         return folders
 
     def _leave(self) -> None:
@@ -89,7 +92,7 @@ class _Walk:
         if not self.waiting:
             return
         self.path.pop()
-        above = _enter("..", self.here)
+        above = self._enter("..")
         if above and _identity(above[1]) == self.known[-1]:
             self._move(above[1])
             return
@@ -97,7 +100,7 @@ class _Walk:
             os.close(above[1])
         self._move(os.dup(self.root))
         for depth, name in enumerate(self.path):
-            below = _enter(name, self.here)
+            below = self._enter(name)
             if below is None:  # moved away, and all that was left there with it
                 self.count -= sum(len(names) for names in self.waiting[depth + 1 :])
                 del self.path[depth:], self.known[depth + 1 :], self.waiting[depth + 1 :]
@@ -105,18 +108,22 @@ class _Walk:
             self._move(below[1])
             self.known[depth + 1] = _identity(self.here)
 
+    def _enter(self, name: str) -> tuple[str, int] | None:
+        try:
+            return name, os.open(name, FOLDER, dir_fd=self.here)
+        except OSError as error:
+            self._pass(error)
+            return None
+
+    def _pass(self, error: OSError) -> None:
+        if error.errno not in PASSED:
+            raise error
+        if error.errno in CLOSED:
+            self.closed()
+
     def _move(self, handle: int) -> None:
         os.close(self.here)
         self.here = handle
-
-
-def _enter(name: str, parent: int) -> tuple[str, int] | None:
-    try:
-        return name, os.open(name, FOLDER, dir_fd=parent)
-    except OSError as error:
-        if error.errno in PASSED:
-            return None
-        raise
 
 
 def _identity(handle: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dockbox.lifecycle import lookup, queue, workers
+from dockbox.lifecycle import disk, lookup, queue, workers
 
 from ...support import many
 from .world import Database
@@ -15,6 +15,7 @@ CALLS: dict[str, tuple[Callable[[], object], str]] = {
     "claim": (lambda: queue.claim("worker-0"), "queue (state=? AND stops_at>? AND stops_at<?)"),
     "queue_idle": (workers.queue_idle, "attended"),
     "adopt": (lambda: workers.adopt("worker-0", list, True), "unfinished"),
+    "disk": (lambda: disk._mine("worker-0"), "state (state=?)"),
     "page": (lambda: lookup.page(50, (1e10, ""), None), "newest ((created_at,id)<(?,?))"),
     "page of a state": (
         lambda: lookup.page(50, (1e10, ""), "failed"),
