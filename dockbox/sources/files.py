@@ -109,7 +109,7 @@ def _open(name: str, parent: int | None) -> int:
         change_mode(name, 0o700, parent)
         here = os.open(name, FOLDER, dir_fd=parent)
     with suppress(OSError):  # somebody else's, whose group may let us
-        os.fchmod(here, 0o700)
+        os.fchmod(here, 0o770)  # and ours may let a container in, whose root may not without
     return here
 
 

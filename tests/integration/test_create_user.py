@@ -28,13 +28,15 @@ NOBODY = pwd.getpwnam("nobody")
 class OrdinaryServer(Server):
     """A server of the user nobody, in production: nothing of it may need root."""
 
+    groups = ("--clear-groups",)  # besides its own: setpriv's option
+
     def start(self, timeout: float = 30) -> None:
         self.settings |= {"ENVIRONMENT": "production", "AUTH": "none"}
         environment = self._run.environment(**self.settings)
         flask = [str(Path(sys.executable).with_name("flask")), "--app", "wsgi", "db", "upgrade"]
         subprocess.run(flask, cwd=ROOT, env=environment, check=True, capture_output=True)
         command = [
-            "setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+            "setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", *self.groups,
             str(Path(sys.executable).with_name("gunicorn")), "-c", "deploy/gunicorn.conf.py",
             "wsgi:app",
         ]  # fmt: skip
