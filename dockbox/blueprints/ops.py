@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import gevent
 from flask import Blueprint, Response, copy_current_request_context, jsonify
@@ -17,6 +18,7 @@ from .common import services
 
 blueprint = Blueprint("ops", __name__)
 READY_TIMEOUT = 2.0  # seconds for each of the two
+DESCRIPTION = (Path(__file__).parent.parent / "openapi.json").read_bytes()
 
 
 @blueprint.get("/")
@@ -60,3 +62,8 @@ def _database() -> None:
 def show_metrics() -> ResponseReturnValue:
     body, kind = metrics.render()
     return Response(body, content_type=kind)
+
+
+@blueprint.get("/openapi.json")
+def description() -> ResponseReturnValue:
+    return Response(DESCRIPTION, mimetype="application/json")
