@@ -3,6 +3,7 @@
 .venv/bin/gunicorn -c deploy/gunicorn.conf.py wsgi:app
 """
 
+import errno
 import gc
 import json
 import os
@@ -41,14 +42,27 @@ forwarded_allow_ips = (
     ""  # believe nobody's scheme or SCRIPT_NAME; PROXIES says whom the app believes
 )
 accesslog = os.environ.get("ACCESS_LOG") or None
+limit_request_line = 4094  # bytes of the first line; a longer one is 414
+limit_request_fields = 64  # headers; more of them, or larger ones, are 431
+limit_request_field_size = 8190  # bytes of one
+SLOW = float(os.environ.get("REQUEST_TIMEOUT") or 30)  # seconds for a head, and again for a body
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory
+
+
+WHY = {
+    408: f"it did not arrive within {SLOW:g} seconds",
+    414: f"the request line may have {limit_request_line} bytes",
+    431: f"there may be {limit_request_fields} headers of {limit_request_field_size} bytes",
+    500: "something went wrong",
+}
 
 
 def refuse(client, status, reason, _):
     """In the API's shape what gunicorn refuses itself: its own page is HTML, and quotes."""
     code = reason.lower().replace(" ", "_")
-    body = json.dumps({"error": f"{reason}: the request is not valid HTTP.", "code": code})
+    why = WHY.get(status, "the request is not valid HTTP")
+    body = json.dumps({"error": f"{reason}: {why}.", "code": code})
     head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json"
     answer = f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     gunicorn.util.write_nonblock(client, answer.encode())
@@ -72,10 +86,52 @@ def when_ready(server):
         server.log.warning("AUTH=none: whoever reaches this port may do everything")
 
 
+def hurry():
+    """Cut off who sends a request byte by byte, and would hold a connection for ever so."""
+    from gunicorn.http import parser
+
+    class Hurried(parser.SocketUnreader):
+        ends = None  # when the head, or the body, must be there; None until its first byte is
+        in_body = late = False
+
+        def chunk(self, size_hint=None):
+            left = None if self.ends is None else self.ends - time.monotonic()
+            if left is None or left > 0:
+                self.sock.settimeout(left)
+                try:
+                    data = super().chunk(size_hint)
+                except TimeoutError:
+                    pass
+                else:
+                    self.ends = self.ends or time.monotonic() + SLOW
+                    return data
+                finally:
+                    self.sock.settimeout(None)
+            if not (self.in_body or self.late):
+                refuse(self.sock, 408, "Request Timeout", "")
+            self.late = True
+            raise ConnectionResetError(errno.ECONNRESET, "the request came too slowly")
+
+    parser.SocketUnreader = Hurried
+
+
+def pre_request(worker, req):
+    """The head is there: the body has as long again, and whoever reads it answers."""
+    req.unreader.in_body, req.unreader.ends = True, time.monotonic() + SLOW
+
+
+def post_request(worker, req, environ, resp):
+    """The next request begins when it likes, which ``keepalive`` bounds."""
+    if not req.unreader.late:
+        req.unreader.in_body, req.unreader.ends = False, None
+
+
 def post_worker_init(worker):
     """Start the loops, and watch for the end: gunicorn itself would only wait for terminals."""
     import gevent
     from gunicorn.workers import ggevent
+
+    hurry()
 
     # What is here now stays: looking through it for garbage would hold all terminals up, by 0.1 s
     # now and then.
