@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= 2 # of the tests, each with an engine and a PostgreSQL of its own
 
-.PHONY: help setup run test check bench chaos format lock audit clean
+.PHONY: help setup run test check bench chaos format lock audit fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,11 @@ lock: .venv/.tools ## pin what requirements*.in ask for, with hashes, in require
 
 audit: .venv/.tools ## ask whether a weakness is known of what is pinned
 	scripts/audit $(ARGS)
+
+fuzz: .venv/.dev ## send what strangers might, at random, for minutes
+	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static \
+	  initdb postgresql ip iproute2 iptables iptables
+	$(PY) -m tests.fuzz $(ARGS)
 
 clean: ## remove what was installed here, but no data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Inputs of strangers, at random: the same few in `make test`, others by `make fuzz`."""
