@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from dockbox.errors import DockboxError
 from dockbox.sources import Limits
-from dockbox.sources.base import Deadline
 from dockbox.sources import unpack as unpacking
+from dockbox.sources.base import Deadline
 
 from .profile import fuzz
 
@@ -38,7 +38,8 @@ NAME = st.builds(
 )  # fmt: skip
 KINDS = st.sampled_from([
     tarfile.REGTYPE, tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE,
-    tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE, b"K", b"L", b"x", b"g", b"Z", b"\0",
+    tarfile.CHRTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE,
+    b"K", b"L", b"x", b"g", b"Z", b"\0",
 ])  # fmt: skip
 MEMBER = st.tuples(NAME, KINDS, NAME, st.binary(max_size=600), st.integers(0, 0o7777))
 MEMBERS = st.lists(MEMBER, max_size=8)
