@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from urllib3.exceptions import HTTPError
 from ..errors import ContainerGone, NotRunning, RuntimeFailed, RuntimeUnavailable
 
 log = logging.getLogger(__name__)
+# of 20.10, and of later versions; what fails in a runtime mentions "runtime" and "unknown" as well
+UNKNOWN_RUNTIME = re.compile("unknown (or invalid )?runtime", re.IGNORECASE)
 NO_RUNTIME = "Docker has no runtime of the name that CONTAINER_RUNTIME says."
 
 
@@ -33,9 +36,7 @@ def translated() -> Iterator[None]:
         if error.status_code == 409 and "marked for removal" in text:
             raise ContainerGone() from error
         log.error("docker refused: %s", text)
-        raise RuntimeFailed(
-            NO_RUNTIME if "nknown" in text and "runtime" in text else None
-        ) from error
+        raise RuntimeFailed(NO_RUNTIME if UNKNOWN_RUNTIME.search(text) else None) from error
     except (RequestException, HTTPError, DockerException, OSError) as error:
         log.warning("docker cannot be reached: %s", error)
         raise RuntimeUnavailable(_why(error)) from error
