@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from ..integration.conftest import MakeServer
+from ..conftest import MakeServer
 from ..support.engine import Engine
 from ..support.operator import new_token
 from ..support.relay import Relay

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.conftest import SERVERS
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.internals import Rows, on_two_workers

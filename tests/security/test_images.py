@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ..integration.conftest import SERVERS
+from ..conftest import SERVERS
 from ..support import images
 from ..support.engine import Engine
 from ..support.registry import Registry

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import websocket
 
-from ..integration.conftest import SERVERS
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.operator import new_token, operate
 from ..support.postgres import Postgres

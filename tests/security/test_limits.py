@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..integration.conftest import SERVERS
+from ..conftest import SERVERS
 from ..support.engine import Engine
 from ..support.run import Run
 from ..support.server import Server

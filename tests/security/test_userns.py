@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ..integration.conftest import SERVERS
+from ..conftest import SERVERS
 from ..integration.test_create_user import NOBODY, OrdinaryServer
 from ..support import images
 from ..support.engine import Engine

@@ -11,7 +11,7 @@ import pytest
 import requests
 import websocket
 
-from ..integration.conftest import MakeServer
+from ..conftest import MakeServer
 from ..integration.test_create import pushed
 from ..support.engine import Engine
 from ..support.events import Events

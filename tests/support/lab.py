@@ -109,7 +109,8 @@ class Housed(Engine):
     """dockerd in a namespace, with iptables; without Docker's default network."""
 
     def __init__(self, run: Run, host: Namespace, options: Sequence[str] = ()) -> None:
-        super().__init__(run, "housed", options)
+        # the tests of the lab may be left, with all that it has, and come back to
+        super().__init__(run, f"housed{len([*run.folder.glob('housed*')])}", options)
         self._host = host
 
     def _command(self) -> list[str]:
