@@ -38,14 +38,13 @@ timeout = 60  # seconds without a sign of life before a worker is killed
 graceful_timeout = 30  # seconds for requests at the end
 CREATIONS = 24  # seconds for what is being created at the end, less than that by its clearing away
 keepalive = 75  # seconds; longer than the 60 of an ALB, or it would meet closed connections
-forwarded_allow_ips = (
-    ""  # believe nobody's scheme or SCRIPT_NAME; PROXIES says whom the app believes
-)
+forwarded_allow_ips = ""  # nobody's scheme or SCRIPT_NAME; PROXIES says whom the app believes
 accesslog = os.environ.get("ACCESS_LOG") or None
 limit_request_line = 4094  # bytes of the first line; a longer one is 414
 limit_request_fields = 64  # headers; more of them, or larger ones, are 431
 limit_request_field_size = 8190  # bytes of one
 SLOW = float(os.environ.get("REQUEST_TIMEOUT") or 30)  # seconds for a head, and again for a body
+SLOWEST = 8 * 1024  # bytes a second: a long body has as much more time as that takes
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory
 
@@ -104,6 +103,8 @@ def hurry():
                     pass
                 else:
                     self.ends = self.ends or time.monotonic() + SLOW
+                    if self.in_body:  # which may be a large file
+                        self.ends += len(data) / SLOWEST
                     return data
                 finally:
                     self.sock.settimeout(None)

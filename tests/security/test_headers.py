@@ -160,3 +160,16 @@ def test_a_connection_that_is_kept_and_a_terminal_are_not_in_a_hurry(
                 got += data
             assert got.startswith(b"HTTP/1.1 200"), number
         assert terminal.run("echo here", timeout=30) == "here\n"
+
+
+def test_a_long_body_that_flows_has_the_time_that_it_takes(server: Server) -> None:
+    pieces = [b" " * 5000] * 11
+    with dial(server) as client:
+        length = sum(map(len, pieces)) + 2
+        head = f"POST /v1/dockbox HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+        client.sendall(head.encode())
+        for piece in pieces:
+            client.sendall(piece)
+            time.sleep(2 * SLOW / len(pieces))
+        client.sendall(b"{}")
+        assert client.recv(4096).startswith(b"HTTP/1.1 400 ")
