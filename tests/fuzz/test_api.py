@@ -25,6 +25,7 @@ from ..support.run import ROOT, Run
 from ..support.world import World
 from .profile import fuzz
 
+pytestmark = pytest.mark.docker
 NAME = "fuzzed"
 ARCHIVE = "https://an-archive.invalid/"  # in its place comes one that can be fetched
 # No request leads out to a network: others' names do not exist, or are refused.

@@ -109,6 +109,7 @@ def meet(world: World, id: str, head: str, data: bytes) -> bytes:
 TTY = HANDSHAKE.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: tty\r\n\r\n")
 
 
+@pytest.mark.docker
 @fuzz(25)
 @given(STREAM, FLIPS, st.sampled_from([HANDSHAKE, TTY]))
 def test_a_neighbour_and_the_worker_go_on_whatever_a_client_sends(
