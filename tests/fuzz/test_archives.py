@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dockbox.errors import DockboxError
@@ -149,6 +149,9 @@ def look(tree: Path, finished: bool) -> None:
     MEMBERS, CUTS, CUTS, st.booleans(), st.sampled_from(sorted(PACK)),
     st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
 )  # fmt: skip
+@example(
+    [("l", tarfile.SYMTYPE, "../outside", b"", 0o644)], [], [], False, "tar", tarfile.GNU_FORMAT
+)
 def test_no_tar_gets_out(
     members: list[Any], cuts: list[Any], outer: list[Any], sums: bool, kind: str, form: int
 ) -> None:

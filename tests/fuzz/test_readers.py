@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 from flask import Flask, request
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dockbox.blueprints import payload
@@ -72,12 +72,14 @@ def test_a_body_is_an_order_or_refused(body: bytes) -> None:
 
 @fuzz(200)
 @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=60), HEADER)
+@example("201", "", "", "")
 def test_a_query_is_read_or_refused(limit: str, state: str, after: str, prefer: str) -> None:
     query = {"limit": limit, "state": state, "after": after}
     headers = {"Prefer": prefer}
     for some in (query, {"after": after}, {"limit": limit}):
         with APP.test_request_context("/", query_string=some, headers=headers):
-            only_ours(payload.paging, request)
+            found = only_ours(payload.paging, request)
+            assert found is None or 1 <= found[0] <= payload.MOST_ITEMS
             assert 0 <= payload.wait(request, 5) <= 3600
 
 

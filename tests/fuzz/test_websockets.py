@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dockbox.terminal.websocket import Refused
@@ -53,6 +53,7 @@ def flipped(data: bytes, flips: list[tuple[float, int]]) -> bytes:
 
 @fuzz(200)
 @given(STREAM, FLIPS)
+@example(masked(b"z" * (MOST + 1)), [])
 def test_frames_are_messages_or_refused(data: bytes, flips: list[tuple[float, int]]) -> None:
     data = flipped(data, flips)[:100_000]  # what a socket takes before anybody reads
     try:
