@@ -199,11 +199,12 @@ def test_a_deep_tree_is_measured_to_its_end(tmp_path: Path) -> None:
     with open(os.open("hidden", os.O_CREAT | os.O_WRONLY, dir_fd=here), "wb") as file:
         file.write(b"x" * 100_000)
     os.close(here)
-    before = os.listdir("/proc/self/fd")
+    before = len(os.listdir("/proc/self/fd"))
     try:
         assert measure(tree) == (100_000, 3001)
         share(tree, Deadline(60))
-        assert os.listdir("/proc/self/fd") == before
+        # fewer, where what earlier tests have left is closed meanwhile
+        assert len(os.listdir("/proc/self/fd")) <= before
         assert remove(tree)
     finally:
         subprocess.run(["rm", "-rf", str(tree)], check=True)

@@ -89,7 +89,7 @@ def test_nothing_is_too_deep(tree: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     found = look(tree)
     assert found.files == 3 * depth + 1 and found.bytes >= MB
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_what_is_moved_meanwhile_hides_no_more_than_itself(tree: Path) -> None:
