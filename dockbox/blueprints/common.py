@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from flask import current_app, g, request
+from sqlalchemy.orm import Session
 
 from ..audit import act
 from ..errors import NotFound
 from ..lifecycle.lookup import Snapshot, find, snapshots
+from ..lifecycle.quota import Room
 from ..models import Dockbox
 from ..services import Services
 
@@ -18,9 +20,17 @@ def services() -> Services:
     return cast(Services, current_app.extensions["dockbox"])
 
 
-def lookup(key: str) -> Dockbox:
-    """The caller's dockbox with this id or name; raises ``NotFound``, for others' too."""
-    box = find(key)
+def lookup(key: str, room: Room | None = None) -> Dockbox:
+    """The caller's dockbox with this id or name; raises ``NotFound``, for others' too.
+
+    Raises ``QuotaExceeded`` if the caller would find no ``room`` in its terminal.
+    """
+
+    def look(session: Session, box: Dockbox) -> None:
+        if room and g.identity.sees(box):
+            room.look(session, box, g.identity.token)
+
+    box = find(key, look)
     if box is None or not g.identity.sees(box):
         raise NotFound()
     return box

@@ -47,8 +47,6 @@ def prepare() -> None:
     g.size = protocol.size_of_text(rows, cols) if rows or cols else None
     # after all else that may be refused, since a ticket is good once
     g.id = _dockbox((request.view_args or {})["key"])
-    if g.id:
-        services().room.look(g.id, g.identity.token)
     # permessage-deflate costs CPU for each byte and hundreds of kB for each connection
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
 
@@ -65,7 +63,7 @@ def _dockbox(key: str) -> str:
         if lookup(key).id != dockbox:
             raise NotFound()
     if g.identity is not None:
-        return lookup(key).id
+        return lookup(key, services().room).id
     offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
     if "tty" not in map(str.strip, offered):
         raise Unauthorized()

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, or_, select, tuple_
+from sqlalchemy.orm import Session
 
 from ..database import transaction
 from ..models import Connection, Dockbox
 
 Snapshot = dict[str, Any]
+Look = Callable[[Session, Dockbox], None]
 FIND = select(Dockbox).where(  # made once: each call of the API needs it
     or_(Dockbox.id == bindparam("id"), Dockbox.custom_id == bindparam("custom_id")),
     Dockbox.deleted_at.is_(None),
 )
 
 
-def find(key: str) -> Dockbox | None:
-    """The dockbox with this ``id`` or ``custom_id``, unless it is being deleted."""
+def find(key: str, look: Look | None = None) -> Dockbox | None:
+    """The dockbox with this ``id`` or ``custom_id``, unless it is being deleted.
+
+    ``look`` is called with it in the same transaction.
+    """
     if "\0" in key:  # PostgreSQL has no such text
         return None
     with transaction(reads=True) as session:
-        return session.scalars(FIND, {"id": key.lower(), "custom_id": key}).first()
+        box = session.scalars(FIND, {"id": key.lower(), "custom_id": key}).first()
+        if box is not None and look:
+            look(session, box)
+        return box
 
 
 def snapshots(ids: list[str]) -> dict[str, Snapshot]:

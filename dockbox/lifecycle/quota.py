@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Integer, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ..config import Config
-from ..database import clock, transaction
+from ..database import clock
 from ..errors import QuotaExceeded
 from ..models import WAITING, Connection, Dockbox, Installation, Token
 
@@ -51,19 +51,14 @@ class Room:
         self._running, self._by_token = config.max_running, config.auth == "token"
         self._box, self._token = config.max_box_connections, config.max_connections
 
-    def look(self, id: str, token: str | None) -> None:
+    def look(self, session: Session, box: Dockbox, token: str | None) -> None:
         """Raise ``QuotaExceeded`` if a client of ``token`` would find no room at this dockbox.
 
         It is no promise: what counts is ``take``, when the client has come.
         """
-        if not (self._running or self._box or (self._token and token)):
-            return
-        with transaction(reads=True) as session:
-            self._count_clients(session, id, token)
-            if self._running:
-                state = session.scalar(select(Dockbox.state).where(Dockbox.id == id))
-                if state == "stopped":
-                    self._count_running(session, id, self._running - 1)
+        self._count_clients(session, box.id, token)
+        if self._running and box.state == "stopped":
+            self._count_running(session, box.id, self._running - 1)
 
     def take(self, session: Session, id: str, token: str | None, started: bool) -> None:
         """Raise ``QuotaExceeded`` if there is no room for a client of ``token``.

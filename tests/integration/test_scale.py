@@ -66,7 +66,8 @@ def look_for_room() -> None:
     bounds = SimpleNamespace(
         max_running=12_000, auth="none", max_box_connections=100, max_connections=5
     )
-    quota.Room(bounds).look(box(4), "token")  # type: ignore[arg-type]
+    room = quota.Room(bounds)  # type: ignore[arg-type]
+    lookup.find(box(4), lambda session, found: room.look(session, found, "token"))
 
 
 def compare_containers() -> None:

@@ -14,7 +14,7 @@ from dockbox.auth import tokens
 from dockbox.config import Config
 from dockbox.database import db as flask_db
 from dockbox.errors import QuotaExceeded
-from dockbox.lifecycle import queue
+from dockbox.lifecycle import lookup, queue
 from dockbox.lifecycle.quota import Room
 
 from .world import Database, new
@@ -49,6 +49,11 @@ def enter(box: str, worker: str, bounds: Room, token: str | None = None) -> bool
     return not full(come)
 
 
+def look(box: str, bounds: Room, token: str | None = None) -> None:
+    """What a client is told before it comes."""
+    lookup.find(box, lambda session, found: bounds.look(session, found, token))
+
+
 # --- running --------------------------------------------------------------------------------
 
 
@@ -69,7 +74,7 @@ def test_who_comes_to_a_box_that_runs_starts_nothing(db: Database) -> None:
     box, other = db.box("running", stops_at=5.0), db.box("stopped")
     assert enter(box, worker, bounds) and enter(box, worker, bounds)
     assert not enter(other, worker, bounds)
-    assert full(lambda: bounds.look(other, None)) and not full(lambda: bounds.look(box, None))
+    assert full(lambda: look(other, bounds, None)) and not full(lambda: look(box, bounds, None))
 
 
 def test_what_is_being_stopped_still_runs_and_what_is_deleted_does_not_count(
@@ -79,7 +84,7 @@ def test_what_is_being_stopped_still_runs_and_what_is_deleted_does_not_count(
     stopping, box = db.box("stopping"), db.box("stopped")
     assert not enter(box, worker, bounds)
     db.rows("UPDATE dockboxes SET deleted_at = 5 WHERE id = :id", id=stopping)
-    assert not full(lambda: bounds.look(box, None))
+    assert not full(lambda: look(box, bounds, None))
     assert enter(box, worker, bounds)
 
 
@@ -92,7 +97,7 @@ def test_with_tokens_what_runs_counts_for_the_one_that_made_it(db: Database) -> 
         assert enter(box, worker, bounds, token="an admin")
     for box in (hers, another):
         assert not enter(box, worker, bounds, token="an admin")
-        assert full(partial(bounds.look, box, "an admin"))
+        assert full(partial(look, box, bounds, "an admin"))
 
 
 def test_where_it_is_known_when_one_will_stop_that_is_said(db: Database) -> None:
@@ -104,7 +109,7 @@ def test_where_it_is_known_when_one_will_stop_that_is_said(db: Database) -> None
     assert 18 <= (refused.value.retry_after or 0) <= 20
     db.rows("UPDATE dockboxes SET stops_at = NULL")
     with pytest.raises(QuotaExceeded) as refused:
-        bounds.look(box, None)
+        look(box, bounds, None)
     assert refused.value.retry_after == QuotaExceeded.retry_after
 
 
@@ -116,7 +121,7 @@ def test_of_many_who_come_at_once_no_more_get_in_than_may(db: Database) -> None:
     box, other = db.box("stopped"), db.box("running")
     found = db.at_once([partial(enter, box, workers[n % 3], bounds) for n in range(15)])
     assert sum(found) == db.connections(box) == 4
-    assert full(lambda: bounds.look(box, None))
+    assert full(lambda: look(box, bounds, None))
     assert enter(other, workers[0], bounds)
 
 
@@ -128,7 +133,7 @@ def test_a_token_has_no_more_terminals_than_may_be_in_all_boxes_together(db: Dat
         [partial(enter, box, worker, bounds, ann.id) for box in boxes for _ in range(2)]
     )
     assert sum(found) == sum(db.connections(box) for box in boxes) == 3
-    assert full(lambda: bounds.look(boxes[0], ann.id))
+    assert full(lambda: look(boxes[0], bounds, ann.id))
     assert enter(boxes[0], worker, bounds, bob.id)
     assert enter(boxes[0], worker, bounds, None)
     held = db.rows("SELECT id, dockbox_id FROM connections WHERE token_id = :id", id=ann.id)
@@ -158,8 +163,7 @@ def test_a_bound_of_zero_costs_no_statement(db: Database) -> None:
         box = db.box("stopped")
         statements = 0
         assert queue.cancel(box, new(), worker, token="ann", room=bounds)
-        if bounds:
-            bounds.look(box, "ann")
+        look(box, bounds or Room(PLAIN), "ann")
         return statements
 
     event.listen(flask_db.engine, "before_cursor_execute", count)
