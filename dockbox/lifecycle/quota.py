@@ -58,7 +58,7 @@ class Room:
         """
         self._count_clients(session, box.id, token)
         if self._running and box.state == "stopped":
-            self._count_running(session, box.id, self._running - 1)
+            self._count_running(session, box.id)
 
     def take(self, session: Session, id: str, token: str | None, started: bool) -> None:
         """Raise ``QuotaExceeded`` if there is no room for a client of ``token``.
@@ -71,7 +71,7 @@ class Room:
         self._count_clients(session, id, token)
         if self._running and started:
             session.execute(LOCK)
-            self._count_running(session, id, self._running)
+            self._count_running(session, id)
 
     def _count_clients(self, session: Session, id: str, token: str | None) -> None:
         if self._box and session.scalar(_in_box, {"box": id, "most": self._box - 1}):
@@ -80,14 +80,17 @@ class Room:
         if self._token and token and session.scalar(_of_token, values):
             raise QuotaExceeded(f"A token has at most {self._token} terminals open.", SOON)
 
-    def _count_running(self, session: Session, id: str, most: int) -> None:
-        """Raise ``QuotaExceeded`` if more than ``most`` run, of those that count together."""
-        those: list[ColumnElement[bool]] = [Dockbox.deleted_at.is_(None)]
+    def _count_running(self, session: Session, id: str) -> None:
+        """Raise ``QuotaExceeded`` if with this dockbox too many run, of those that count together.
+
+        Only others are counted: whoever looks may find that this one was started meanwhile.
+        """
+        those: list[ColumnElement[bool]] = [Dockbox.deleted_at.is_(None), Dockbox.id != id]
         if self._by_token:
             token = session.scalar(select(Dockbox.token_id).where(Dockbox.id == id))
             those.append(Dockbox.token_id == token)
         started = select(Dockbox.id).where(*those, Dockbox.state.in_(STARTED))
-        if session.scalar(started.offset(most).limit(1)) is None:
+        if session.scalar(started.offset(self._running - 1).limit(1)) is None:
             return
         left = session.scalar(select(func.min(Dockbox.stops_at) - clock()).where(WAITING, *those))
         holder = "A token" if self._by_token else "This server"

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
+from sqlalchemy.orm import Session
 
 from dockbox.auth import tokens
 from dockbox.config import Config
@@ -16,6 +17,7 @@ from dockbox.database import db as flask_db
 from dockbox.errors import QuotaExceeded
 from dockbox.lifecycle import lookup, queue
 from dockbox.lifecycle.quota import Room
+from dockbox.models import Dockbox
 
 from .world import Database, new
 
@@ -75,6 +77,18 @@ def test_who_comes_to_a_box_that_runs_starts_nothing(db: Database) -> None:
     assert enter(box, worker, bounds) and enter(box, worker, bounds)
     assert not enter(other, worker, bounds)
     assert full(lambda: look(other, bounds, None)) and not full(lambda: look(box, bounds, None))
+
+
+def test_a_box_that_others_start_meanwhile_does_not_count_against_itself(db: Database) -> None:
+    box, _ = db.box("stopped"), db.box("running")
+
+    def started(session: Session, found: Dockbox) -> None:
+        update = "UPDATE dockboxes SET state = 'running' WHERE id = :id"
+        session.execute(text(update), {"id": box})
+        assert found.state == "stopped"  # as it was read
+        room(max_running=2).look(session, found, None)
+
+    lookup.find(box, started)
 
 
 def test_what_is_being_stopped_still_runs_and_what_is_deleted_does_not_count(
