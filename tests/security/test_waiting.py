@@ -64,19 +64,23 @@ def test_who_must_wait_for_a_pull_is_told_and_gets_a_turn(
     throttle = Throttle(registry.address, most=2**20)
     url = site.repository("project", {"main.py": ""})
     order = {"url": url, "image": pushed(engine, registry, throttle, os.urandom(3 * 2**20))}
-    first = server.post("/v1/dockbox", json=order, headers=ASYNC).json()["id"]
-    assert throttle.holding.wait(30)
-    order["image"] = registry.push(
-        engine.client(), engine.import_image("dockbox-test/other:1", "dockbox-test/sh:1", {})
-    )
-    engine.client().api.remove_image("dockbox-test/other:1")
-    second = server.post("/v1/dockbox", json=order, headers=ASYNC).json()["id"]
-    with Events(server, second) as events:
-        assert WAITING in (events.until("progress") for _ in range(20))
-        throttle.let_go()
-        events.until("state", state="stopped")
-    server.wait_state(first, "stopped")
-    throttle.cut()
+    try:
+        first = server.post("/v1/dockbox", json=order, headers=ASYNC).json()["id"]
+        assert throttle.holding.wait(30)
+        order["image"] = registry.push(
+            engine.client(), engine.import_image("dockbox-test/other:1", "dockbox-test/sh:1", {})
+        )
+        engine.client().api.remove_image("dockbox-test/other:1")
+        second = server.post("/v1/dockbox", json=order, headers=ASYNC).json()["id"]
+        with Events(server, second) as events:
+            while ("progress", WAITING) not in events.seen:
+                kind, data = events.next() or ("end", {})
+                assert data.get("state") != "stopped" and kind != "end"
+            throttle.let_go()
+            events.until("state", state="stopped")
+        server.wait_state(first, "stopped")
+    finally:
+        throttle.cut()
 
 
 # --- what is held open ------------------------------------------------------------------------
