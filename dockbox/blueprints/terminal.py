@@ -10,7 +10,7 @@ from simple_websocket import Server
 
 from ..auth import tickets
 from ..auth.guard import verify
-from ..auth.identity import Identity
+from ..auth.identity import EVERYBODY, Identity
 from ..errors import Busy, NotFound, Unauthorized
 from ..lifecycle.visit import HELLO
 from ..terminal import protocol
@@ -57,7 +57,8 @@ def _dockbox(key: str) -> str:
     Browsers' WebSockets send no header: they have a ticket in the URL, or ttyd's protocol with a
     token in the first message.  Before that, nobody learns which dockboxes there are.
     """
-    if g.identity is None and "ticket" in request.args:
+    # a ticket binds, too, where nobody needs one: it may be that of a share that only views
+    if g.identity in (None, EVERYBODY) and "ticket" in request.args:
         with damped(request.args["ticket"]):
             g.identity, dockbox = tickets.take(request.args["ticket"])
         if lookup(key).id != dockbox:

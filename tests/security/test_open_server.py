@@ -24,6 +24,20 @@ def test_a_share_binds_its_holder_even_where_others_may_do_all(shared: Server, b
     assert guest.call("GET", f"/v1/dockbox/{box}").status_code == 401
 
 
+def test_a_shares_ticket_binds_as_well(shared: Server, box: str) -> None:
+    """It is how a browser's page comes with a share."""
+    made = shared.post(f"/v1/dockbox/{box}/shares", json={"kind": "view"}).json()
+    guest = Caller(shared, made["secret"])
+    ticket = guest.call("POST", f"/v1/dockbox/{box}/ticket").json()["ticket"]
+    with shared.connect(box) as owner, shared.connect(box, f"ticket={ticket}") as viewer:
+        owner.run("echo here")
+        viewer.read_until(b"here")
+        viewer.send(b"echo evil\r")
+        assert "evil" not in owner.run("echo fine")
+        shared.delete(f"/v1/dockbox/{box}/shares/{made['id']}")
+        assert viewer.close_code(20) == (1008, "This is not shared with you any more.")
+
+
 def test_a_session_is_there_for_everybody(shared: Server) -> None:
     assert shared.get("/v1/session").json() == {"auth": "none", "token": None, "admin": True}
 
