@@ -68,7 +68,7 @@ def _identity(request: Request, config: Config) -> Identity | None:
     credentials = credentials.strip()
     if config.auth == "none":
         # a share says what its holder may do, even where anybody else may do all
-        return shares.verify(credentials) if credentials.startswith("dbs_") else EVERYBODY
+        return shares.verify(credentials) if credentials.startswith(shares.PREFIX) else EVERYBODY
     if header is None:
         cookie = _cookie(request)
         return logins.verify(cookie) if cookie else None
@@ -85,7 +85,7 @@ def _cookie(request: Request) -> str | None:
 
 def verify(credentials: str) -> Identity:
     """Who has this token, or the secret of this share.  Raises ``Unauthorized``."""
-    if credentials.startswith("dbs_"):
+    if credentials.startswith(shares.PREFIX):
         return shares.verify(credentials)
     return tokens.verify(credentials)
 

@@ -20,7 +20,8 @@ from . import tokens
 from .identity import Identity
 from .tokens import hashed
 
-SHARE = re.compile(r"dbs_([0-9a-f]{12})_([\w-]{43})")
+PREFIX = "dbs_"
+SHARE = re.compile(PREFIX + r"([0-9a-f]{12})_([\w-]{43})")
 KINDS = ("view", "type")
 MOST = 100  # of one dockbox
 # not expired, and the token that made it is valid
@@ -49,7 +50,7 @@ def create(identity: Identity, dockbox: str, kind: str, lifetime: int) -> tuple[
         session.add(share)
         session.flush()
         session.refresh(share)
-    return share, f"dbs_{share.id}_{secret}"
+    return share, f"{PREFIX}{share.id}_{secret}"
 
 
 def of(dockbox: str) -> list[Share]:

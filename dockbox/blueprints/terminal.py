@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, g, request
 from flask_sock import Sock
 from simple_websocket import Server
 
-from ..auth import tickets
+from ..auth import shares, tickets
 from ..auth.guard import verify
 from ..auth.identity import EVERYBODY, Identity
 from ..errors import Busy, NotFound, Unauthorized
@@ -75,6 +75,8 @@ def _dockbox(key: str) -> str:
 
 def _admit(credentials: str) -> tuple[str, Identity]:
     """Let a client of this request in that says only now who it is: see ``Admit``."""
+    if g.identity is EVERYBODY and not credentials.startswith(shares.PREFIX):
+        return g.id, g.identity
     with damped(credentials):
         g.identity = verify(credentials)
     g.id = lookup((request.view_args or {})["key"]).id
@@ -89,7 +91,7 @@ def connect(ws: Server, key: str) -> None:
     try:
         services().visits.serve(
             g.id, ws.sock, ws.ws, protocol.choose(ws.subprotocol), g.size, g.identity,
-            None if g.identity else _admit,
+            _admit if g.identity in (None, EVERYBODY) else None,
         )  # fmt: skip
     finally:
         ws.connected = False  # nothing is left to be closed

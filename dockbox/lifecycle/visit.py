@@ -56,19 +56,19 @@ class Visits:
         """Talk to the client of one WebSocket, whose handshake is done, until either ends it.
 
         ``identity`` is who it is.  Who is still to say so, in the first message of ttyd's
-        protocol, waits in the ``LOBBY`` to be let in by ``admit``.
+        protocol, waits in the ``LOBBY``.  ``admit`` is asked about what that message has.
         """
         client = Client(sock, protocol.prefix)
-        if admit:
+        if not identity:
             id = LOBBY
         connection = self._manager.connect(id, client)
         visit = Visit(id, client, protocol, None, connection, identity, admit)
         if visit.types:
             visit.size = size
-        if admit:
+        if not identity:
             gevent.spawn_later(HELLO, self._hurry, visit)
         self._guests.enter(client, identity)
-        most = MOST_HELLO if admit else MOST_INPUT
+        most = MOST_INPUT if identity else MOST_HELLO
         incoming = Incoming(sock, parser, most, client.hear, client.pong)
         if self._closing:
             client.close(GOING_AWAY, RESTARTING)
@@ -158,7 +158,7 @@ class Visits:
             raise Refused(NOT_ALLOWED, error.message) from None
         except DockboxError as error:
             raise Refused(FAILED, error.message) from None
-        self._manager.disconnect(LOBBY, visit.connection)
+        self._manager.disconnect(visit.id, visit.connection)
         visit.id, visit.connection = id, self._manager.connect(id, visit.client)
         self._guests.enter(visit.client, visit.identity)
 

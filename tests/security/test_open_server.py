@@ -6,8 +6,16 @@ import pytest
 import websocket
 
 from ..conftest import MakeServer
-from ..support.callers import Caller
+from ..support.callers import Caller, hello
 from ..support.server import Server
+from ..support.terminal import Terminal
+
+
+def heard(viewer: Terminal) -> None:
+    """Wait until what the viewer has sent is in the shell, or thrown away."""
+    viewer.socket.ping("")
+    while viewer.socket.recv_data(control_frame=True)[0] != websocket.ABNF.OPCODE_PONG:
+        pass
 
 
 def test_a_share_binds_its_holder_even_where_others_may_do_all(shared: Server, box: str) -> None:
@@ -18,8 +26,9 @@ def test_a_share_binds_its_holder_even_where_others_may_do_all(shared: Server, b
     with shared.connect(box) as owner, guest.connect(box) as viewer:
         owner.run("echo here")
         viewer.read_until(b"here")
-        viewer.send(b"echo evil\r")
-        assert "evil" not in owner.run("echo fine")
+        viewer.send(b"x=evil\r")
+        heard(viewer)
+        assert owner.run("echo fine-$x") == "fine-\n"
     assert shared.delete(f"/v1/dockbox/{box}/shares/{made['id']}").status_code == 204
     assert guest.call("GET", f"/v1/dockbox/{box}").status_code == 401
 
@@ -33,12 +42,26 @@ def test_a_shares_ticket_binds_as_well(shared: Server, box: str) -> None:
         owner.run("echo here")
         viewer.read_until(b"here")
         viewer.send(b"x=evil\r")
-        viewer.socket.ping("")
-        while viewer.socket.recv_data(control_frame=True)[0] != websocket.ABNF.OPCODE_PONG:
-            pass  # until what came before the ping is in the shell, or thrown away
+        heard(viewer)
         assert owner.run("echo fine-$x") == "fine-\n"
         shared.delete(f"/v1/dockbox/{box}/shares/{made['id']}")
         assert viewer.close_code(20) == (1008, "This is not shared with you any more.")
+
+
+def test_a_share_in_the_first_message_binds_as_well(shared: Server, box: str) -> None:
+    made = shared.post(f"/v1/dockbox/{box}/shares", json={"kind": "view"}).json()
+    with shared.connect(box) as owner, hello(shared, box, made["secret"]) as viewer:
+        owner.run("echo here")
+        viewer.read_until(b"here")
+        viewer.socket.send_binary(b"0x=evil\r")
+        heard(viewer)
+        assert owner.run("echo fine-$x") == "fine-\n"
+        shared.delete(f"/v1/dockbox/{box}/shares/{made['id']}")
+        assert viewer.close_code(20) == (1008, "This is not shared with you any more.")
+    with hello(shared, box, made["secret"]) as late:
+        assert late.close_code()[0] == 1008
+    with hello(shared, box, "whatever a client of ttyd sends") as anybody:
+        anybody.read_until(b"# ")
 
 
 def test_a_session_is_there_for_everybody(shared: Server) -> None:
