@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from flask import Flask, Response, g, jsonify, request
+from gunicorn.http.errors import ParseException  # a body in bad chunks, while it is read
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
@@ -43,6 +44,7 @@ def register(app: Flask) -> None:
     terminal.register(app)
     app.register_error_handler(DockboxError, _ours)
     app.register_error_handler(ProtocolError, lambda _: _ours(BadRequest("Bad WebSocket request.")))
+    app.register_error_handler(ParseException, lambda _: _ours(BadRequest("The body is broken.")))
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _bug)
 

@@ -146,6 +146,19 @@ def test_a_body_that_comes_byte_by_byte_is_cut_off(server: Server, how: str, dro
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n{}\r\n", b"2\r\n{}xx", b"-1\r\n\r\n", b"ffffffffff\r\n"]
+)
+def test_a_body_in_broken_chunks_is_400(server: Server, chunks: bytes) -> None:
+    begin = request("POST /v1/dockbox HTTP/1.1", "Transfer-Encoding: chunked\r\n").encode()
+    with dial(server) as client:
+        client.sendall(begin + chunks)
+        client.shutdown(socket.SHUT_WR)
+        got = client.recv(65536)
+    assert got.startswith(b"HTTP/1.1 400 "), got
+    assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]
+
+
 def test_a_connection_that_is_kept_and_a_terminal_are_not_in_a_hurry(
     server: Server, world: World
 ) -> None:
