@@ -10,7 +10,8 @@ import pytest
 
 from dockbox.auth.guard import NEEDS, Need
 
-from ..support.callers import HELLO, Caller, hello, operate, refusal
+from ..support.callers import HELLO, Caller, hello, refusal
+from ..support.operator import operate
 from ..support.run import ROOT, Run
 from ..support.server import Server
 from ..support.site import Site

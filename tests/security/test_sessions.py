@@ -8,7 +8,8 @@ import pytest
 import requests
 import websocket
 
-from ..support.callers import Caller, operate
+from ..support.callers import Caller
+from ..support.operator import operate
 from ..support.run import Run
 from ..support.server import Server
 from ..support.site import Site

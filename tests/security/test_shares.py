@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ..support.callers import HELLO, Caller, hello, operate, refusal
+from ..support.callers import HELLO, Caller, hello, refusal
+from ..support.operator import operate
 from ..support.run import Run
 from ..support.site import Site
 from ..support.terminal import Closed, Terminal

@@ -16,15 +16,6 @@ from .terminal import Terminal
 HELLO = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
 
 
-def operate(run: Run, server: Server, *command: str) -> subprocess.CompletedProcess[str]:
-    """``flask dockbox …`` with the server's settings."""
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "dockbox", *command],
-        cwd=ROOT, env=run.environment(**server.settings), capture_output=True, text=True,
-        timeout=60,
-    )  # fmt: skip
-
-
 TOKENS = """
 from wsgi import app
 from dockbox.auth import tokens
