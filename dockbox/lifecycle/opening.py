@@ -72,10 +72,10 @@ class Opening:
         stream = self._runtime.attach(container)
         try:
             session = self._session(stream, container)
-            runs = before == "running" and self._settle_running(container, session)
-            if not runs:
-                session.settle(partial(self._runtime.recent, container), None)
-            self._start(id, container, runs)
+            if before == "running" and self._settle_running(container, session):
+                self._check_wanted(id)  # a start now could only undo a stop of this moment
+            else:
+                self._settle_started(id, container, session, before)
         except OSError:
             stream.close()
             raise RuntimeUnavailable() from None
@@ -85,23 +85,39 @@ class Opening:
         self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
         return session
 
-    def _start(self, id: str, container: str, runs: bool) -> None:
-        """Start it unless someone stops it meanwhile, who must have the last word."""
-        if not self._wanted(id):
-            raise Stopped()
-        if runs:
-            return  # a start now could only undo a stop of this moment
-        self._runtime.start(container)
-        if not self._wanted(id):
+    def _settle_started(self, id: str, container: str, session: Session, before: str) -> None:
+        """Start the container, and settle its session.
+
+        Where others may have started it, its first output may be missing from the stream, which
+        was asked for earlier: Docker attaches nobody while it starts a container (20.10).
+        """
+        printed = self._runtime.recent(container)  # in earlier runs
+        mine = self._start(id, container) and before != "running"
+        if mine or not self._settle_running(container, session):
+            session.settle(lambda: printed, None)
+
+    def _start(self, id: str, container: str) -> bool:
+        """Start it unless someone stops it meanwhile, who must have the last word.
+
+        Returns whether it did not run before.
+        """
+        self._check_wanted(id)
+        started = self._runtime.start(container)
+        try:
+            self._check_wanted(id)
+        except Stopped:
             self._control.stop_again(id, container)
-            raise Stopped()
+            raise
+        return started
 
     @staticmethod
-    def _wanted(id: str) -> bool:
+    def _check_wanted(id: str) -> None:
+        """Raise ``Stopped`` or ``NotFound`` unless the dockbox is to run."""
         box = find(id)
         if box is None:
             raise NotFound()
-        return box.state == "running"
+        if box.state != "running":
+            raise Stopped()
 
     def _settle_running(self, container: str, session: Session) -> bool:
         """Settle the session of a container that runs; false when it does not, after all."""

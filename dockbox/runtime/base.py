@@ -84,8 +84,8 @@ class Runtime(Protocol):
         Asked again for the same dockbox, returns the one that exists.
         """
 
-    def start(self, container: str) -> None:
-        """Start it; fine when it runs already."""
+    def start(self, container: str) -> bool:
+        """Start it; false when it runs already."""
 
     def stop(self, container: str, grace: int) -> None:
         """SIGHUP to all of it, after ``grace`` seconds SIGKILL; fine when stopped or gone."""

@@ -24,6 +24,7 @@ from .images import Pulls
 from .translate import translated
 
 INSTALLATION, DOCKBOX = "dockbox.installation", "dockbox.id"
+NOT_MODIFIED = 304
 CALL_TIMEOUT = 60  # seconds that one call to the engine may take
 # Bytes of a short line.  Docker's log (``local``) needs about 30 more for each; and asked for so
 # many lines, an engine with a log of long ones does not read all of it.
@@ -90,15 +91,22 @@ class Engine:
                 made = api.inspect_container(name)
             return str(made["Id"])
 
-    def start(self, container: str) -> None:
+    def start(self, container: str) -> bool:
         with self._call() as api:
             try:
-                api.start(container)
+                return self._start(api, container)
             except NotFound as error:
                 if not network.is_missing(error):
                     raise
                 network.rejoin(api, container, self._config.container_network)
-                api.start(container)
+                return self._start(api, container)
+
+    @staticmethod
+    def _start(api: APIClient, container: str) -> bool:
+        # by hand what start does, which does not tell whether it runs already
+        answer = api.post(api._url("/containers/{0}/start", container), timeout=CALL_TIMEOUT)
+        api._raise_for_status(answer)
+        return int(answer.status_code) != NOT_MODIFIED
 
     def stop(self, container: str, grace: int) -> None:
         with self._call(CALL_TIMEOUT + grace) as api, contextlib.suppress(NotFound):
