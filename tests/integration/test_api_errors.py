@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -179,8 +179,11 @@ def test_what_is_not_http_harms_nobody(server: Server) -> None:
     ):
         with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as client:
             client.sendall(words)
-            client.shutdown(socket.SHUT_WR)
-            assert b" 200 " not in (answer := client.recv(4096))
+            answer = b""
+            with suppress(OSError):  # it may have hung up on so long a line
+                client.shutdown(socket.SHUT_WR)
+                answer = client.recv(4096)
+            assert b" 200 " not in answer
             assert b"<html" not in answer
     assert server.get("/health").status_code == 200
 
