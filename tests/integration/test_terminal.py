@@ -57,6 +57,7 @@ def test_the_shell_comes_back_however_it_ends(shared: Server, site: Site, image:
     with shared.connect(id) as terminal:
         for ending in (b"exit\r", b"\x04", b"exit 3\r", b"kill -9 $$\r", b"exec false\r"):
             terminal.run("answer=42; cd /tmp")
+            terminal.read_until(b"# ")  # what ends a shell is lost before it reads
             terminal.send(ending)
             assert terminal.run('echo "[$answer] $(pwd)"', 20) == "[] /app\n", ending
     assert shared.box(id)["container_id"] == before

@@ -40,6 +40,16 @@ def open_tty(guest: Caller, id: str, rows: int) -> Terminal:
     return terminal
 
 
+def own_size(owner: Terminal) -> None:
+    """Wait until the terminal is as large as the owner's: that is set a moment after it came."""
+
+    def set() -> bool:
+        owner.socket.send_binary(b"0stty size\r")
+        return b"24 80" in owner.read_for(0.3)
+
+    eventually(set, 10, "the owner's size")
+
+
 def test_who_views_sees_all_and_neither_types_nor_resizes(callers: list[Caller], id: str) -> None:
     ann = callers[0]
     viewer = holder(ann, id, "view")
@@ -52,6 +62,7 @@ def test_who_views_sees_all_and_neither_types_nor_resizes(callers: list[Caller],
             tty.socket.send_binary(b"0" + typed)
             tty.socket.send_binary(b'1{"columns": 30, "rows": 6}')
             raw.send(b"echo evil-raw\r")
+        own_size(owner)
         # what viewers sent is before this in no queue: it was thrown away
         owner.socket.send_binary(b"0stty size; echo done-$((6*7))\r")
         for terminal in (owner, raw, tty):
@@ -72,6 +83,7 @@ def test_who_views_has_no_size_before_the_shell_either(callers: list[Caller], id
         first.read_until(b"# ")
         with hello(ann.server, id, ann.text) as owner:
             owner.read_until(b"# ")
+            own_size(owner)
             owner.socket.send_binary(b"0stty size; echo done-$((6*7))\r")
             seen = owner.read_until(b"done-42")
             assert b"24 80" in seen and b"early" not in first.buffer + seen

@@ -154,13 +154,13 @@ def test_ipv6(site: Site, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def getaddrinfo(name: str, *args: Any, **kw: Any) -> list[Any]:
         if name == "six.example.org":
-            return [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.1", "::1")]
+            return [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.77", "::1")]
         return list(real(name, *args, **kw))
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with closing(server.socket):
         source = parse(f"http://{host}:{server.server_port}/r.git")
-        policy = Policy(("127.0.0.1/32", "::1/128"))
+        policy = Policy(("127.0.0.77/32", "::1/128"))
         assert fetch(source, site.out, Limits(20, 10**7, 999), policy, print).commit
         server.shutdown()
 
