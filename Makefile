@@ -10,18 +10,18 @@ JOBS ?= 3 # of the tests, each with an engine and a PostgreSQL of its own
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: .venv/.run ## install what running needs; Python packages into .venv
+setup: .venv/.run dockbox/static/vendor/.stamp ## install what running needs; Python packages into .venv
 	@scripts/need git git
 
 run: setup ## install what running needs, and start dockbox
 	@scripts/engine
 	exec .venv/bin/gunicorn -c deploy/gunicorn.conf.py wsgi:app
 
-test: .venv/.dev ## install what the tests need, and run them all
+test: .venv/.dev web/vendor/.stamp ## install what the tests need, and run them all
 	@scripts/need git git dockerd docker.io docker-registry docker-registry \
 	  busybox busybox-static bash-static bash-static initdb postgresql mkfs.ext4 e2fsprogs \
 	  ip iproute2 iptables iptables vim.tiny vim-tiny node nodejs \
-	  haproxy haproxy faketime faketime openssl openssl ssh openssh-client
+	  haproxy haproxy faketime faketime openssl openssl ssh openssh-client chromium chromium
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
@@ -29,7 +29,7 @@ check: .venv/.dev ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run deploy/firewall; fi
+	@if command -v shellcheck >/dev/null; then shellcheck $$(grep -lE '^#!.*bash' scripts/*) .ci/run deploy/firewall; fi
 
 format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .
@@ -56,7 +56,7 @@ fuzz: .venv/.dev ## send what strangers might, at random, for minutes
 	$(PY) -m tests.fuzz $(ARGS)
 
 clean: ## remove what was installed here, but no data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dockbox/static/vendor web/vendor
 
 .venv/.run: requirements.txt
 	@scripts/venv requirements.txt
@@ -69,6 +69,12 @@ clean: ## remove what was installed here, but no data
 .venv/.bench: requirements-bench.txt .venv/.dev
 	@scripts/venv requirements-bench.txt
 	@touch $@
+
+dockbox/static/vendor/.stamp: web/package-lock.json scripts/assets | .venv/.run
+	$(PY) scripts/assets
+
+web/vendor/.stamp: web/package-lock.json scripts/assets | .venv/.run
+	$(PY) scripts/assets --dev
 
 .venv/.tools: requirements-tools.txt | .venv/.run
 	@scripts/venv requirements-tools.txt .venv/tools

@@ -26,7 +26,7 @@ def create_app(config: Config | None = None) -> Flask:
 
     config = config or Config.from_env()
     logs.configure(config.log_format)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # no request says more than a URL and a few words
     app.json.sort_keys = False  # type: ignore[attr-defined]
     database.init_app(app, config)

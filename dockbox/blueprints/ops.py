@@ -1,4 +1,4 @@
-"""For operators and their machines: the greeting, health, ready, metrics."""
+"""For operators and their machines: health, ready, metrics."""
 
 from __future__ import annotations
 
@@ -19,11 +19,6 @@ from .common import services
 blueprint = Blueprint("ops", __name__)
 READY_TIMEOUT = 2.0  # seconds for each of the two
 DESCRIPTION = (Path(__file__).parent.parent / "openapi.json").read_bytes()
-
-
-@blueprint.get("/")
-def greeting() -> ResponseReturnValue:
-    return jsonify({"message": "Hello from dockbox API"})
 
 
 @blueprint.get("/health")

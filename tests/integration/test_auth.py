@@ -42,7 +42,7 @@ def test_for_each_route_there_is_a_decision_who_may_call_it(run: Run, server: Se
         [sys.executable, "-c", code], cwd=ROOT, env=run.environment(**server.settings),
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    rules = [rule for rule in json.loads(found.stdout) if rule[0] != "static"]
+    rules = json.loads(found.stdout)
     assert {endpoint for endpoint, _, _ in rules} == set(NEEDS)
     for endpoint, rule, methods in rules:
         if NEEDS[endpoint] is Need.TERMINAL:

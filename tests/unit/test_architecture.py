@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from dockbox.blueprints import access, dockboxes, ops, session, terminal
+from dockbox.blueprints import access, dockboxes, ops, page, session, terminal
 from dockbox.config import PARSERS
 
 from ..support.run import ROOT
@@ -115,14 +115,13 @@ def test_every_setting_is_in_the_readme() -> None:
 
 def routes() -> list[str]:
     """Method and path of every route, as the contract spells them."""
-    app = Flask(__name__)
-    for room in (ops, dockboxes, access, session):
+    app = Flask(__name__, static_folder=None)
+    for room in (ops, dockboxes, access, session, page):
         app.register_blueprint(room.blueprint)
     terminal.register(app)
     return sorted(
         f"{method} {re.sub(r'<[^>]*>', '<id>', rule.rule)}"
         for rule in app.url_map.iter_rules()
-        if rule.endpoint != "static"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
 
