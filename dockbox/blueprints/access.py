@@ -16,7 +16,9 @@ SECRET = {"Cache-Control": "no-store"}
 @blueprint.post("/ticket")
 def ticket(key: str) -> ResponseReturnValue:
     text = tickets.create(g.identity, lookup(key).id)
-    return jsonify({"ticket": text, "expires_in": tickets.LIFE}), 201, SECRET
+    # whose holder types: a page shows a share that only views as what it is
+    body = {"ticket": text, "expires_in": tickets.LIFE, "types": g.identity.types}
+    return jsonify(body), 201, SECRET
 
 
 @blueprint.post("/shares")

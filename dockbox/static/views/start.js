@@ -31,7 +31,8 @@ export function mount(root, { api, go, title }) {
     if (!url.value.trim()) throw new Error("Type or paste an address.");
     const body = { url: url.value.trim() };
     for (const [name] of OPTIONS) body[name] = form.querySelector(`#${name}`).value.trim() || undefined;
-    const box = await api.post("/v1/dockbox", body, { headers: { Prefer: "respond-async" } });
+    // what fails at once is told here; what takes longer is watched in the terminal
+    const box = await api.post("/v1/dockbox", body, { headers: { Prefer: "wait=1" } });
     go(`/${box.custom_id}`);
   });
   replace(root,
