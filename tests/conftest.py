@@ -38,8 +38,10 @@ class MakeServer(Protocol):
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if {"integration", "security"} & set(item.path.parts):
+        if {"integration", "security", "browser"} & set(item.path.parts):
             item.add_marker(pytest.mark.docker)
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * A new element.  Attributes that are false, null or undefined are left out, true is an empty one;
- * `on` holds listeners by event.  Children are nodes or text; false and null are left out.
+ * `on` holds listeners by event.  Children are nodes or text; false, null and undefined are left out.
  */
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
@@ -17,7 +17,7 @@ export function svg(tag, attributes = {}, ...children) {
 
 /** Put `children` in place of what `parent` has. */
 export function replace(parent, ...children) {
-  parent.replaceChildren(...children.flat().filter((child) => child !== null && child !== false));
+  parent.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
 }
 
 function fill(element, { on = {}, ...attributes }, children) {

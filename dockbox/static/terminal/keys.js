@@ -12,10 +12,10 @@ export class Keys {
 
   constructor(terminal, type) {
     this.#terminal = terminal;
-    this.#ctrl = key("Ctrl", "Control", () => this.#hold(!this.#held));
+    this.#ctrl = key("Ctrl", "Ctrl", () => this.#hold(!this.#held));
     this.#ctrl.setAttribute("aria-pressed", "false");
     this.element = el("div", { class: "keys", role: "toolbar", "aria-label": "Keys" },
-      key("Esc", "Escape", () => type("\x1b")),
+      key("Esc", "Esc", () => type("\x1b")),
       key("Tab", "Tab", () => type("\t")),
       this.#ctrl,
       ...ARROWS.map(([face, name, letter]) => key(face, name, () => type(this.#arrow(letter)))),

@@ -8,13 +8,15 @@ const SHORTCUTS = [
   ["Find", "Ctrl Shift F"], ["Copy", "Ctrl Shift C"], ["Paste", "Ctrl Shift V"], ["Leave the terminal", "Ctrl Shift E"],
 ];
 
-/** Fill `items`; returns what ends that. */
-export function menu(items, find) {
+/** Fill `items` with what calls `find()` and `paste(text)`; returns what ends that. */
+export function menu(items, { find, paste }) {
   const size = el("output", { "aria-label": "Font size" });
   const step = (by) => () =>
     change({ fontSize: Math.min(LARGEST, Math.max(SMALLEST, settings().fontSize + by)) });
+  const clipboard = navigator.clipboard?.readText && (() => navigator.clipboard.readText().then(paste, () => {}));
   replace(items,
     el("button", { type: "button", class: "menu-item", on: { click: find } }, "Find …"),
+    clipboard && el("button", { type: "button", class: "menu-item", on: { click: clipboard } }, "Paste"),
     el("div", { class: "menu-line" }, el("span", {}, "Font size"), el("span", { class: "stepper" },
       el("button", { type: "button", "aria-label": "Smaller", on: { click: step(-1) } }, "−"), size,
       el("button", { type: "button", "aria-label": "Larger", on: { click: step(1) } }, "+"))),

@@ -6,9 +6,9 @@ import { badge } from "../badge.js";
 
 const OPTIONS = [
   ["name", "Name", "a short name for its address"],
-  ["ref", "Ref", "branch, tag or commit"],
-  ["subdir", "Folder", "a folder of the repository"],
-  ["image", "Image", "a Docker image, instead of the one that fits"],
+  ["ref", "Ref", "a branch, tag or commit"],
+  ["subdir", "Folder", "only this part of it"],
+  ["image", "Image", "instead of the one that fits"],
 ];
 
 export function mount(root, { api, go, title }) {

@@ -11,6 +11,7 @@ import { menu } from "../terminal/menu.js";
 import { Notice } from "../terminal/notice.js";
 import { Screen } from "../terminal/screen.js";
 
+const STATES = { connecting: "Connecting", waiting: "Connecting", open: "Connected", ended: "Not connected" };
 const RESET = "\x1bc"; // in order with what still waits to be drawn
 
 export function mount(root, context) {
@@ -59,9 +60,16 @@ export function mount(root, context) {
   terminal.onResize((size) => connection.resize(size));
   terminal.onTitleChange((text) => title(text || params.id));
   terminal.attachCustomKeyEventHandler((event) => shortcut(event, terminal, find));
-  const forget = menu(actions.items, () => {
-    actions.close();
-    find.open();
+  const forget = menu(actions.items, {
+    find: () => {
+      actions.close();
+      find.open();
+    },
+    paste: (text) => {
+      actions.close();
+      terminal.paste(text);
+      terminal.focus();
+    },
   });
   const release = follow(root);
   describe(api, params.id, about);
@@ -114,7 +122,7 @@ async function startOver(api, id, go) {
 
 /** What the bar says: the name, where it is from, and the state of the connection. */
 function label(place, id) {
-  const state = el("span", { class: "dot" });
+  const state = el("span", { class: "dot", role: "img", "aria-label": "Connecting" });
   const name = el("span", { class: "name" }, id);
   const source = el("span", { class: "source muted" });
   const views = el("span", { class: "chip", hidden: true }, icon("eye"), "View only");
@@ -122,7 +130,10 @@ function label(place, id) {
   return {
     name: (text) => (name.textContent = text),
     source: (text) => (source.textContent = text.replace(/^https?:\/\//, "").replace(/\.git$/, "")),
-    state: (value) => (state.dataset.state = value),
+    state: (value) => {
+      state.dataset.state = value;
+      state.setAttribute("aria-label", STATES[value]);
+    },
     types: (yes) => (views.hidden = yes),
   };
 }

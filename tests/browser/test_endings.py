@@ -1,0 +1,73 @@
+"""Connections end: some are made anew by themselves, of the others it is said why."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from ..support.server import Server
+from ..support.site import Site
+from ..support.tab import Tab
+from .conftest import OpenTab
+
+SETTINGS = {"idle_timeout": 600}
+
+
+@pytest.fixture
+def tab(open_tab: OpenTab, box: str) -> Tab:
+    return open_tab(f"/{box}").ready()
+
+
+def test_the_shell_is_there_again_after_the_server_restarted(tab: Tab, shared: Server) -> None:
+    tab.run("x=kept; echo $((6 * 7))", "42")
+    shared.stop()
+    tab.notice("Trying again")
+    tab.shoot("reconnecting")
+    shared.start()
+    expect(tab.page.locator(".notice")).to_be_hidden(timeout=20_000)
+    tab.sees("\n42")  # the recent output, on a screen that was empty again
+    assert tab.text().count("\n42") == 1
+    tab.run("echo $x-$x", "kept-kept")
+
+
+def test_a_server_that_dies_is_waited_for(tab: Tab, shared: Server) -> None:
+    tab.run("x=kept; echo $((6 * 7))", "42")
+    shared.kill()
+    tab.notice("Trying again")
+    shared.start()
+    expect(tab.page.locator(".notice")).to_be_hidden(timeout=20_000)
+    tab.run("echo $x-$x", "kept-kept")
+
+
+def test_who_was_stopped_may_start_again(tab: Tab, shared: Server, box: str) -> None:
+    tab.run("touch /app/stays; echo $((6 * 7))", "42")
+    shared.post(f"/v1/dockbox/{box}/stop")
+    tab.notice("The dockbox was stopped.")
+    tab.shoot("stopped")
+    again = tab.page.get_by_role("button", name="Start again")
+    expect(again).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    expect(tab.page.locator(".notice")).to_be_hidden()
+    tab.run("ls /app/st*", "/app/stays")
+
+
+def test_a_deleted_dockbox_is_not_looked_for(tab: Tab, shared: Server, box: str) -> None:
+    shared.delete(f"/v1/dockbox/{box}")
+    tab.notice("The dockbox was deleted.")
+    tab.page.get_by_role("button", name="Open another").click()
+    expect(tab.page.get_by_label("Address")).to_be_visible()
+
+
+def test_a_creation_that_failed_says_why_and_can_be_mended(
+    open_tab: OpenTab, shared: Server, site: Site
+) -> None:
+    url = f"{site.url}/nowhere.git"
+    answer = shared.post(
+        "/v1/dockbox", json={"url": url}, headers={"Prefer": "respond-async"}
+    ).json()
+    tab = open_tab(f"/{answer['id']}")
+    error = shared.wait_state(answer["id"], "failed")["error"]
+    tab.notice(error[:30])
+    tab.page.get_by_role("button", name="Start over").click()
+    expect(tab.page.get_by_label("Address")).to_have_value(url)
+    assert shared.get(f"/v1/dockbox/{answer['id']}").status_code == 404
