@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tests.support.processes import Missing
 
-from . import cluster, connecting, crowd, due, interrupting, lifecycle, queueing, streaming
+from . import cluster, connecting, crowd, due, interrupting, lifecycle, page, queueing, streaming
 from .report import DOCKBOX, Row, table
 from .rig import Box, Rig
 from .shell import Shell
@@ -74,6 +74,7 @@ STEPS: dict[str, Step] = {
     "typing": lambda rig, url, boxes, s: crowd.crowd(
         rig, url, s.fewest, s.typists, s.boxes, s.seconds
     ),
+    "page": lambda rig, url, boxes, s: page.page(rig, url, boxes[5], s.few, s.keys),
     "queue": lambda rig, url, boxes, s: queueing.ticks(rig, s.few, s.rows),
     "cluster": lambda rig, url, boxes, s: cluster.crowd(rig, s.few, s.comings),
     "stop": lambda rig, url, boxes, s: due.stop_time(rig, s.due, s.idle_timeout),
