@@ -35,8 +35,8 @@ format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: .venv/.bench ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
-	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static initdb postgresql
+bench: .venv/.bench dockbox/static/vendor/.stamp ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
+	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static initdb postgresql chromium chromium
 	$(PY) -m tests.bench $(ARGS)
 
 chaos: .venv/.dev ## break everything at random, and see that dockbox bears it

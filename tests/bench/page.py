@@ -151,7 +151,7 @@ def _start(browser: Browser, rig: Rig, url: str) -> dict[str, float]:
     tab = _open(browser, rig, "/")
     tab.page.get_by_label("Address").fill(url)
     tab.page.keyboard.press("Enter")
-    tab.page.locator(".terminal").wait_for()
+    tab.page.locator(".frame").wait_for()
     took = _prompted(tab)
     tab.close()
     return {"click to the prompt of a new box": took}

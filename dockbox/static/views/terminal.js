@@ -17,7 +17,7 @@ const RESET = "\x1bc"; // in order with what still waits to be drawn
 export function mount(root, context) {
   const { actions, announce, api, params, title } = context;
   const place = el("div", { class: "screen" });
-  const frame = el("section", { class: "terminal", "aria-label": "Terminal" }, place);
+  const frame = el("section", { class: "frame", "aria-label": "Terminal" }, place);
   replace(root, frame);
   title(params.id);
   const screen = new Screen(place);
