@@ -21,7 +21,6 @@ export class Keys {
       ...ARROWS.map(([face, name, letter]) => key(face, name, () => type(this.#arrow(letter)))),
       key("|", "Pipe", () => type("|")),
       key("/", "Slash", () => type("/")),
-      key("-", "Minus", () => type("-")),
     );
   }
 

@@ -7,7 +7,7 @@ export function mount(root, { api, refresh, title }) {
   title("Log in");
   const token = el("input", {
     id: "token", type: "password", required: true, autocomplete: "current-password",
-    spellcheck: "false", placeholder: "dbt_…",
+    spellcheck: "false", placeholder: "dbx_…",
   });
   const form = el("form", { class: "stack", novalidate: true },
     el("label", { for: "token" }, "Token"), token,
