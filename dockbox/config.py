@@ -75,6 +75,7 @@ class Config:
     max_fetches: int = 16
     max_pulls: int = 4
     create_rate: int = 0
+    upload_max_bytes: int = 100 * 1024**2
     auth: str = "none"
     session_lifetime: int = 7 * 24 * 3600
     proxies: int = 0
@@ -181,6 +182,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "MAX_FETCHES": read.number(int, 1),
     "MAX_PULLS": read.number(int, 1),
     "CREATE_RATE": read.number(int, 0),
+    "UPLOAD_MAX_BYTES": read.size,
     "AUTH": read.choice("none", "token"),
     "SESSION_LIFETIME": read.number(int, 60),
     "PROXIES": read.number(int, 0, 10),

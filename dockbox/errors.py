@@ -77,6 +77,26 @@ class NotFound(DockboxError):
     status = 404
 
 
+class NoSuchFile(NotFound):
+    """The dockbox has no such file or folder."""
+
+
+class LinkNotFollowed(Forbidden):
+    """This is a link, or the way leads through one: links are not followed."""
+
+
+class AlreadyThere(DockboxError):
+    """There is something of this name already."""
+
+    status = 412
+
+
+class NoRoom(DockboxError):
+    """The dockbox has no room left for this."""
+
+    status = 507
+
+
 class Conflict(DockboxError):
     """The dockbox is in a state that does not allow this."""
 

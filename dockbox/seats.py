@@ -8,10 +8,15 @@ from .errors import Busy, TooManyRequests
 
 
 class Seats:
-    """At most ``each`` for one key and ``most`` for all; 0 is no bound."""
+    """At most ``each`` for one key and ``most`` for all; 0 is no bound.
 
-    def __init__(self, each: int, most: int) -> None:
-        self._each, self._most = each, most
+    ``full`` is told who finds no seat at a key.
+    """
+
+    def __init__(
+        self, each: int, most: int, full: str = "Too many others are following this."
+    ) -> None:
+        self._each, self._most, self._full = each, most, full
         self._taken: Counter[str] = Counter()
 
     def take(self, key: str) -> None:
@@ -19,7 +24,7 @@ class Seats:
         if self._most and self._taken.total() >= self._most:
             raise Busy()
         if self._each and self._taken[key] >= self._each:
-            raise TooManyRequests("Too many others are following this.", 10)
+            raise TooManyRequests(self._full, 10)
         self._taken[key] += 1
 
     def leave(self, key: str) -> None:

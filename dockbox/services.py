@@ -8,6 +8,7 @@ import uuid
 from flask import Flask
 from sqlalchemy import select
 
+from .browse.room import Room as FilesRoom
 from .config import Config
 from .database import transaction
 from .environment import Images
@@ -33,6 +34,7 @@ from .strangers import Strangers
 
 log = logging.getLogger(__name__)
 FOLLOWERS = 1000  # streams of events that a worker has open
+TRANSFERS, EACH = 200, 16  # files that a worker sends and takes at a time, and of one dockbox
 
 
 class Services:
@@ -57,6 +59,8 @@ class Services:
         self.room = Room(config)
         self.strangers = Strangers()
         self.followers = Seats(config.max_box_connections, FOLLOWERS)
+        self.transfers = Seats(EACH, TRANSFERS, "Too many of its files are on their way already.")
+        self.files_room = FilesRoom(config.container_disk)
         arrivals = Arrivals(
             self.manager, opening, sizes, self.watcher, greenlets, self.worker, self.room
         )

@@ -38,6 +38,7 @@ NEEDS = {
     "dockboxes.remove": Need.TOKEN, "dockboxes.events": Need.GUEST,
     "access.ticket": Need.GUEST, "access.share": Need.TOKEN, "access.list_shares": Need.TOKEN,
     "access.unshare": Need.TOKEN, "terminal.connect": Need.TERMINAL,
+    "files.show": Need.TOKEN, "files.write": Need.TOKEN, "files.remove": Need.TOKEN,
 }  # fmt: skip
 
 

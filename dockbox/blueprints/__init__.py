@@ -12,7 +12,7 @@ from wsproto.utilities import ProtocolError
 
 from ..auth.guard import check_host, check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
-from . import access, bounds, dockboxes, ops, page, session, terminal
+from . import access, bounds, dockboxes, files, ops, page, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(ops.blueprint)
     app.register_blueprint(dockboxes.blueprint)
     app.register_blueprint(access.blueprint)
+    app.register_blueprint(files.blueprint)
     app.register_blueprint(session.blueprint)
     app.register_blueprint(page.blueprint)
     terminal.register(app)

@@ -76,16 +76,18 @@ def inside(root: Path, subdir: str | None) -> Path:
     return here
 
 
-def remove(path: Path) -> bool:
+def remove(path: Path | str, parent: int | None = None) -> bool:
     """Remove a file or folder of any depth and with any permissions; whether it is gone.
 
-    Goes on past what cannot be removed, such as another user's files.
+    ``path`` is relative to the open folder ``parent``, if one is given.  Goes on past what cannot
+    be removed, such as another user's files.
     """
     try:
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            path.unlink()
+        info = os.stat(path, dir_fd=parent, follow_symlinks=False)
+        if not stat.S_ISDIR(info.st_mode):
+            os.unlink(path, dir_fd=parent)
             return True
-        root = _open(str(path), None)
+        root = _open(str(path), parent)
     except OSError as error:
         return error.errno in GONE
     try:
@@ -95,7 +97,7 @@ def remove(path: Path) -> bool:
     finally:
         os.close(root)
     try:
-        path.rmdir()
+        os.rmdir(path, dir_fd=parent)
     except OSError as error:
         return error.errno == errno.ENOENT
     return True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from dockbox.blueprints import access, dockboxes, ops, page, session, terminal
+from dockbox.blueprints import access, dockboxes, files, ops, page, session, terminal
 from dockbox.config import PARSERS
 
 from ..support.run import ROOT
@@ -59,7 +59,7 @@ def test_the_walk_finds_every_kind_of_import() -> None:
 
 
 def test_flask_is_for_the_outside_only() -> None:
-    inner = {"sources", "environment", "runtime", "terminal", "lifecycle", "provision"}
+    inner = {"sources", "environment", "runtime", "terminal", "lifecycle", "provision", "browse"}
     assert not importers("flask", "flask_sock", "flask_sqlalchemy", "werkzeug") & inner
 
 
@@ -86,6 +86,7 @@ def test_only_the_database_and_its_translation_know_psycopg2() -> None:
         ("runtime", "environment terminal lifecycle provision blueprints models database"),
         ("terminal", "sources environment runtime lifecycle provision blueprints models database"),
         ("lifecycle", "environment blueprints services cli"),
+        ("browse", "environment runtime terminal lifecycle provision blueprints models database"),
         ("models", "sources environment runtime terminal lifecycle provision blueprints services"),
         ("config", "sources environment runtime terminal lifecycle provision blueprints models"),
         ("errors", "config sources environment runtime terminal lifecycle provision blueprints"),
@@ -116,11 +117,11 @@ def test_every_setting_is_in_the_readme() -> None:
 def routes() -> list[str]:
     """Method and path of every route, as the contract spells them."""
     app = Flask(__name__, static_folder=None)
-    for room in (ops, dockboxes, access, session, page):
+    for room in (ops, dockboxes, access, files, session, page):
         app.register_blueprint(room.blueprint)
     terminal.register(app)
     return sorted(
-        f"{method} {re.sub(r'<[^>]*>', '<id>', rule.rule)}"
+        f"{method} {re.sub(r'<[^>:]*>', '<id>', rule.rule).replace('<rest:path>', '<path>')}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
