@@ -25,6 +25,7 @@ from dockbox.errors import (
     NoSuchFile,
     StorageFailed,
 )
+from dockbox.sources import files
 
 from ..sources.test_files import as_nobody, open_way
 
@@ -342,6 +343,26 @@ def test_what_withstands_removal_is_told(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(writing, "remove_tree", lambda *_: False)
     with pytest.raises(Forbidden):
         writing.remove(root, place(b"sub"))
+
+
+def test_a_folder_that_becomes_a_link_before_it_is_opened_is_not_removed_through(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_bytes(b"kept")
+    opened = files._open
+
+    def late(name: str, parent: int | None) -> int:
+        if name == "sub":
+            (root / "sub").rmdir()
+            (root / "sub").symlink_to(outside)
+        return opened(name, parent)
+
+    monkeypatch.setattr(files, "_open", late)
+    writing.remove(root, place(b"sub"))
+    assert (outside / "file").read_bytes() == b"kept" and (root / "sub").is_symlink()
 
 
 # --- room -----------------------------------------------------------------------------------
