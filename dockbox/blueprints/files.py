@@ -19,7 +19,7 @@ from werkzeug.routing import BaseConverter
 
 from ..browse import reading, writing
 from ..browse.way import Place, place
-from ..errors import BadRequest, Conflict, DockboxError, PayloadTooLarge
+from ..errors import BadRequest, Conflict, DockboxError, NoRoom, PayloadTooLarge
 from ..models import Dockbox
 from ..sources.hub import offload
 from .common import audit, lookup, services
@@ -153,10 +153,13 @@ def _sent(file: reading.File, start: int, stop: int) -> Iterator[bytes]:
 @blueprint.put("/<rest:path>")
 def write(key: str, path: str) -> ResponseReturnValue:
     box, root, where = _asked(key)
-    new, most = _only_new(), services().config.upload_max_bytes
+    new, config = _only_new(), services().config
+    most = config.upload_max_bytes
     length = request.content_length
     if (length or 0) > most:
         raise PayloadTooLarge(f"An upload has at most {most} bytes.")
+    if config.container_disk and (box.disk_bytes or 0) > config.container_disk:
+        raise NoRoom("The dockbox held too much when it last ran. Remove some of it, then connect.")
     room = services().files_room
     left = room.check(box.id, root, length or 0)
     if where.folder:

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import socket
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ..support.run import ROOT
 from ..support.server import Server
 from ..support.waiting import eventually
 
@@ -287,6 +289,18 @@ def test_what_the_dockbox_may_hold_bounds_uploads_too(shared: Server, at: str, a
     assert put(shared, f"{at}/b", pieces(2 * MB)).status_code == 413
     assert shared.delete(f"{at}/filler").status_code == 204
     assert put(shared, f"{at}/b", b"x" * 2 * MB).status_code == 201
+
+
+def test_a_dockbox_that_was_stopped_for_what_it_holds_takes_no_uploads(
+    shared: Server, box: str, at: str
+) -> None:
+    with sqlite3.connect(ROOT / "instance" / f"{shared.settings['DATABASE_NAME']}.db") as db:
+        db.execute("UPDATE dockboxes SET disk_bytes = ? WHERE id = ?", (201 * MB, box))
+    db.close()
+    for path in ("a", "folder/"):
+        answer = put(shared, f"{at}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (507, "no_room")
+    assert shared.delete(f"{at}/main.py").status_code == 204
 
 
 # --- the rest -------------------------------------------------------------------------------
