@@ -115,3 +115,28 @@ def test_what_only_the_containers_root_may_read_is_deleted_too(
         assert (server.mount / box["id"] / "hidden").stat().st_mode & 0o777 == 0o700
     assert server.delete(f"/v1/dockbox/{box['id']}").status_code == 204
     nothing_left(server, engine, timeout=0)
+
+
+def test_files_over_http_are_usable_by_both_sides(world: World) -> None:
+    server = world.server
+    box = server.create(world.archive())
+    at = f"/v1/dockbox/{box['id']}/files"
+    assert server.request("PUT", f"{at}/new/deep/file", data="1\n").status_code == 201
+    with server.connect(box["id"]) as terminal:
+        script = (
+            "echo 2 >> new/deep/file; mkdir made; echo 3 > made/file; "
+            "echo 4 > made/secret; chmod 600 made/secret; mkdir -m 700 closed; touch closed/x; "
+            "echo done"
+        )
+        assert terminal.run(script, timeout=30) == "done\n"
+        assert server.get(f"{at}/new/deep/file").text == "1\n2\n"
+        assert server.request("PUT", f"{at}/made/file", data="5\n").status_code == 204
+        assert server.request("PUT", f"{at}/made/more", data="6\n").status_code == 201
+        assert terminal.run("cat made/file made/more; echo 7 > made/more", 30) == "5\n6\n"
+        assert server.get(f"{at}/made/more").text == "7\n"
+        closed = 403 if server.__class__ is OrdinaryServer else 200
+        assert server.get(f"{at}/made/secret").status_code == closed
+        assert server.get(f"{at}/closed").status_code == closed
+        assert server.delete(f"{at}/closed").status_code == (closed if closed == 403 else 204)
+        assert server.delete(f"{at}/made").status_code == 204
+    assert server.delete(f"/v1/dockbox/{box['id']}").status_code == 204
