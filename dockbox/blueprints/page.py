@@ -23,6 +23,7 @@ POLICY = "; ".join(
 FOR_EVER = "public, max-age=31536000, immutable"
 DAY = "public, max-age=86400"
 START, TERMINAL = "views/start.js", "views/terminal.js"
+BOXES, FILES = "views/boxes.js", "views/files.js"
 
 
 @cache
@@ -51,6 +52,15 @@ def box(key: str) -> ResponseReturnValue:
     if not _browser():
         abort(404)
     return _show(TERMINAL)
+
+
+@blueprint.get("/~boxes")
+@blueprint.get("/~files/<key>")
+def listing(key: str = "") -> ResponseReturnValue:
+    """A list: of dockboxes, or of the files of one.  No dockbox's name begins with a ``~``."""
+    if not _browser():
+        abort(404)
+    return _show(FILES if key else BOXES)
 
 
 @blueprint.get("/static/<version>/<path:name>")

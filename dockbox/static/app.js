@@ -10,6 +10,8 @@ const BOX = /^\/(?<id>[A-Za-z0-9][\w-]{0,62})$/;
 const VIEWS = [
   [/^\/$/, () => import("./views/start.js")],
   [BOX, () => import("./views/terminal.js")],
+  [/^\/~boxes$/, () => import("./views/boxes.js")],
+  [/^\/~files\/(?<id>[A-Za-z0-9][\w-]{0,62})$/, () => import("./views/files.js")],
   [/^/, () => import("./views/missing.js")],
 ];
 const main = el("main", { id: "main", tabindex: "-1" });

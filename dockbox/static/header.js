@@ -19,6 +19,9 @@ export function header({ api, session, refresh }) {
     document.getElementById("bar"),
     el("a", { class: "brand", href: "/", "data-view": true }, mark(), "dockbox"),
     place,
+    // whoever is nobody yet, or has but a share, has no list
+    session.auth ? el("a", { class: "bar-link", href: "/~boxes", "data-view": true },
+      icon("list"), el("span", {}, "Dockboxes")) : null,
     button("more", "Menu", { popovertarget: "menu" }),
     menu,
   );
