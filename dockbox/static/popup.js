@@ -18,7 +18,8 @@ export function popup(label, items) {
       addEventListener("scroll", hide, { once: true }); // it would stay where it is
     } else removeEventListener("scroll", hide);
   });
-  list.addEventListener("click", ({ target }) => target.closest("a, button") && hide());
+  // before what is chosen happens: a dialog gives the focus back to where it was, to the button
+  list.addEventListener("click", ({ target }) => target.closest("a, button") && hide(), { capture: true });
   return [opener, list];
 }
 

@@ -68,6 +68,7 @@ export class Row {
     this.element.dataset.state = this.#state.dataset.state = box.state;
     this.#state.textContent = box.state;
     this.#connect.classList.toggle("gone", box.state === "failed"); // its room stays
+    this.#files.classList.toggle("gone", ["creating", "failed"].includes(box.state));
     this.#stop.hidden = box.state !== "running";
     if (box.state !== "creating") this.#progress = "";
     this.#tell();
