@@ -25,7 +25,7 @@ export function left(milliseconds) {
 
 /** A time as a whole, where and how the reader counts it. */
 export function whole(time) {
-  return new Date(time).toLocaleString();
+  return new Date(time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** So many bytes; powers of 1000, as disks count. */

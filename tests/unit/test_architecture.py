@@ -121,7 +121,7 @@ def routes() -> list[str]:
         app.register_blueprint(room.blueprint)
     terminal.register(app)
     return sorted(
-        f"{method} {re.sub(r'<[^>:]*>', '<id>', rule.rule).replace('<rest:path>', '<path>')}"
+        f"{method} {re.sub(r'<(?!rest:)[^>]*>', '<id>', rule.rule).replace('rest:', '')}"
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
