@@ -37,11 +37,9 @@ export function size(bytes) {
 
 /** Text with all that is hidden in it made visible, but for what `keep` matches. */
 export function visible(text, keep = /^$/) {
-  return text.replace(HIDDEN, (one) => (keep.test(one) ? one : sign(one.codePointAt(0))));
+  return text.replace(HIDDEN, (one) => (keep.test(one) ? one : `⟨U+${hex(one)}⟩`));
 }
 
-function sign(code) {
-  if (code < 32) return String.fromCodePoint(0x2400 + code); // Unicode has pictures of these
-  if (code === 127) return "\u2421";
-  return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+function hex(one) {
+  return one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
 }

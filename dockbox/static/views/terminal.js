@@ -71,6 +71,8 @@ export function mount(root, context) {
       terminal.focus();
     },
   });
+  const files = { class: "menu-item", href: `/~files/${encodeURIComponent(params.id)}`, "data-view": true };
+  if (!api.guest) actions.items.prepend(el("a", files, "Files"));
   const release = follow(root);
   describe(api, params.id, about);
   terminal.focus();
