@@ -31,7 +31,8 @@ class Need(Enum):
 NEEDS = {
     "page.start": Need.NOTHING, "page.box": Need.NOTHING, "page.file": Need.NOTHING,
     "page.listing": Need.NOTHING, "page.badge": Need.NOTHING,
-    "ops.health": Need.NOTHING, "ops.ready": Need.NOTHING, "ops.show_metrics": Need.ADMIN, "ops.description": Need.NOTHING,
+    "ops.health": Need.NOTHING, "ops.ready": Need.NOTHING, "ops.show_metrics": Need.ADMIN,
+    "ops.description": Need.NOTHING,
     "session.log_in": Need.NOTHING, "session.show": Need.TOKEN, "session.log_out": Need.NOTHING,
     "dockboxes.create": Need.TOKEN, "dockboxes.index": Need.TOKEN, "dockboxes.show": Need.GUEST,
     "dockboxes.change": Need.TOKEN, "dockboxes.stop": Need.TOKEN, "dockboxes.resize": Need.TOKEN,
