@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from flask import Flask
 
 
+# What a page of another site may read of an answer's head, besides what it always may.
+EXPOSED = ["Location", "Retry-After", "ETag", "Content-Disposition", "Content-Range"]
+
+
 def create_app(config: Config | None = None) -> Flask:
     """The application for ``config``, by default that of the environment.
 
@@ -32,7 +36,7 @@ def create_app(config: Config | None = None) -> Flask:
     database.init_app(app, config)
     app.extensions["dockbox"] = Services(app, config)
     if config.allowed_origins:
-        CORS(app, origins=list(config.allowed_origins), expose_headers=["Location"])
+        CORS(app, origins=list(config.allowed_origins), expose_headers=EXPOSED)
     blueprints.register(app)
     proxies.believe(app, config.proxies)
     app.cli.add_command(cli.dockbox)

@@ -33,6 +33,7 @@ URLS = [
     ARCHIVE, ARCHIVE, "https://nobody.invalid/a.git", "http://10.0.0.1/a.git", "file:///etc/passwd",
     "git@nobody.invalid:a/b.git", "nonsense", "https://[::1]/a.tar.gz", "ext::sh -c id", "-x",
 ]  # fmt: skip
+PATHS = ["main.py", "new.txt", "new/", "new/file", "..", "%2e%2e/x", "a//b"]
 ANYWHERE = {405, 414, 431}  # what HTTP itself has for requests that are none of the API's
 CHECKS = [
     checks.status_code_conformance, checks.content_type_conformance,
@@ -47,6 +48,8 @@ def described() -> Any:
     parts["schemas"]["Order"]["properties"]["url"] = {"enum": URLS}
     known = {"enum": [NAME, NAME, "nobody"]}
     parts["parameters"]["key"]["schema"] = {"anyOf": [known, {"type": "string"}]}
+    path = description["paths"]["/v1/dockbox/{key}/files/{path}"]["parameters"][1]
+    path["schema"] = {"anyOf": [{"enum": PATHS}, {"type": "string"}]}
     return schemathesis.openapi.from_dict(description)
 
 

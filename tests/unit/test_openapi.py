@@ -13,12 +13,13 @@ from flask import Flask
 from dockbox import errors
 from dockbox.auth import logins, shares
 from dockbox.auth.guard import NEEDS, Need
-from dockbox.blueprints import access, dockboxes, ops, payload, session, terminal
+from dockbox.blueprints import access, dockboxes, files, ops, page, payload, session, terminal
 from dockbox.models import Dockbox, Share
 from dockbox.terminal.protocol import MOST_CELLS
 
 DESCRIPTION = json.loads(ops.DESCRIPTION)
 SCHEMAS = DESCRIPTION["components"]["schemas"]
+PAGES = {"page.box", "page.listing", "page.file", "page.badge"}  # for browsers, not of the API
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -29,14 +30,14 @@ def shape(path: str) -> str:
 
 def routes() -> dict[str, str]:
     """The endpoint of each ``METHOD /path`` that the server has."""
-    app = Flask(__name__)
-    for room in (ops, dockboxes, access, session):
+    app = Flask(__name__, static_folder=None)
+    for room in (ops, dockboxes, access, files, session, page):
         app.register_blueprint(room.blueprint)
     terminal.register(app)
     return {
         f"{method} {shape(rule.rule)}": rule.endpoint
         for rule in app.url_map.iter_rules()
-        if rule.endpoint != "static"
+        if rule.endpoint not in PAGES
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
@@ -94,6 +95,8 @@ def test_bounds_are_those_of_the_code() -> None:
     assert SCHEMAS["Cells"]["maximum"] == MOST_CELLS
     lifetime = SCHEMAS["ShareOrder"]["properties"]["expires_in"]
     assert (lifetime["default"], lifetime["maximum"]) == (payload.SHARED, payload.LONGEST_SHARED)
+    shown = operations()["GET /v1/dockbox/{}/files"]["parameters"][0]["schema"]
+    assert (shown["default"], shown["maximum"]) == (files.SHOWN, files.MOST_SHOWN)
     limit = operations()["GET /v1/dockbox"]["parameters"][0]["schema"]
     assert limit["maximum"] == payload.MOST_ITEMS
 
