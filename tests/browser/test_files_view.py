@@ -68,7 +68,7 @@ def test_folders_are_walked_and_files_read(open_tab: OpenTab, box: str, folder: 
 
 
 def test_of_a_large_file_the_beginning_is_shown_and_of_others_nothing(
-    open_tab: OpenTab, box: str, folder: Path
+    open_tab: OpenTab, shared: Server, box: str, folder: Path
 ) -> None:
     (folder / "large").write_text("é" * 1_000_000)
     (folder / "binary").write_bytes(b"\0\1\2" * 1000)
@@ -78,6 +78,8 @@ def test_of_a_large_file_the_beginning_is_shown_and_of_others_nothing(
     tab.page.goto(f"/{box}")  # its terminal, whose menu leads here
     tab.page.get_by_role("button", name="Menu").click()
     tab.page.get_by_role("link", name="Files", exact=True).click()
+    name = shared.box(box)["custom_id"]
+    expect(tab.page.get_by_role("link", name=f"Terminal of {name}")).to_have_text(name)
     tab.page.get_by_role("link", name="binary", exact=True).click()
     expect(tab.page.get_by_text("This is not text.")).to_be_visible()
 
@@ -91,7 +93,8 @@ def test_an_address_that_the_api_never_gave_asks_for_nothing(
     tab.page.on("request", lambda one: asked.append(one.url) if "/v1/dockbox" in one.url else None)
     tab.open(f"/~files/{box}?path={path}")
     expect(row(tab, "main.py")).to_be_visible()  # the dockbox's own folder
-    assert [one.partition("?")[0].rpartition("/")[2] for one in asked] == ["files"]
+    paths = {one.partition("?")[0].partition("/v1/dockbox/")[2] for one in asked}
+    assert paths == {box, f"{box}/files"}
 
 
 def test_a_file_is_downloaded_uploaded_and_deleted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -9,6 +10,8 @@ from playwright.sync_api import expect
 
 from ..support.server import Server
 from ..support.site import Site
+from ..support.throttle import Throttle
+from ..support.world import tgz
 from .conftest import OpenTab
 
 SETTINGS = {"idle_timeout": 600}
@@ -29,16 +32,19 @@ def test_an_address_becomes_a_terminal(open_tab: OpenTab, url: str) -> None:
     expect(tab.page.locator(".source")).to_have_text(url.removeprefix("http://")[: -len(".git")])
 
 
-def test_a_slow_creation_is_watched_in_the_terminal(
-    open_tab: OpenTab, site: Site, url: str
-) -> None:
-    site.delay = 0.8  # for each of git's two requests or more: longer than the page waits
+def test_a_slow_creation_is_watched_in_the_terminal(open_tab: OpenTab, site: Site) -> None:
+    site.files["/slow.tgz"] = tgz({"main.py": "", "large": os.urandom(2**20)})
+    slow = Throttle(site.netloc, most=2**19)
     tab = open_tab()
-    tab.type(f"{url}\n")
-    tab.sees(" …")
-    tab.shoot("creating")
-    site.delay = 0
-    tab.ready()
+    try:
+        tab.type(f"http://{slow.netloc}/slow.tgz\n")
+        tab.sees("Downloading …")
+        tab.shoot("creating")
+        slow.let_go()
+        tab.ready()
+    finally:
+        slow.cut()
+    assert "large" in tab.run("ls", "large")
 
 
 @pytest.mark.parametrize(
