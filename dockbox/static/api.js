@@ -1,6 +1,7 @@
 // The server's API: JSON in and out, errors in its own words, and streams of events.
 
 const AWAY = "The server cannot be reached.";
+const AGAIN = 300; // milliseconds: a network that just changed cuts off what is on its way
 
 /** What the server, or the way to it, refused; `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -8,6 +9,17 @@ export class ApiError extends Error {
     super(message);
     this.status = status;
     this.code = code;
+  }
+}
+
+async function attempt(path, asked, times) {
+  try {
+    return await fetch(path, asked);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (times === 1) throw new ApiError(0, AWAY);
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+    return attempt(path, asked, times - 1);
   }
 }
 
@@ -43,13 +55,8 @@ export class Api {
   /** As fetch, with our rights.  Throws `ApiError` for whatever is no success. */
   async request(path, { headers = {}, ...options } = {}) {
     const rights = this.#secret ? { Authorization: `Bearer ${this.#secret}` } : {};
-    let answer;
-    try {
-      answer = await fetch(path, { cache: "no-store", ...options, headers: { ...rights, ...headers } });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new ApiError(0, AWAY);
-    }
+    const asked = { cache: "no-store", ...options, headers: { ...rights, ...headers } };
+    const answer = await attempt(path, asked, (asked.method ?? "GET") === "GET" ? 2 : 1);
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({}));
     throw new ApiError(answer.status, told.error ?? `The server answered ${answer.status}.`, told.code);

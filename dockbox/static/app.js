@@ -28,11 +28,16 @@ async function show() {
   try {
     [view, session] = await Promise.all([load(), api.guest ? {} : api.get("/v1/session")]);
   } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
+    if (!(error instanceof ApiError)) return incomplete(error);
     session = { error };
-    view = await (error.status === 401 ? import("./views/login.js") : load());
+    try {
+      view = await (error.status === 401 ? import("./views/login.js") : load());
+    } catch (other) {
+      return incomplete(other);
+    }
   }
   if (mine !== visit) return;
+  if (history.state?.reloaded) history.replaceState({ ...history.state, reloaded: false }, "");
   unmount();
   document.title = "dockbox";
   const params = pattern.exec(location.pathname).groups ?? {};
@@ -40,6 +45,23 @@ async function show() {
   context.actions = header(context);
   replace(main);
   unmount = view.mount(main, context) ?? (() => {});
+}
+
+/**
+ * A view's module did not come.  A browser asks for a module only once in the life of a page, so
+ * the page is loaded anew; should that not help, only when somebody wants it.
+ */
+function incomplete(error) {
+  console.warn(error);
+  if (history.state?.reloaded) {
+    const again = () => location.reload();
+    replace(main, el("section", { class: "page" },
+      el("p", { role: "alert" }, "Not all of this page could be loaded."),
+      el("button", { type: "button", class: "primary", on: { click: again } }, "Load it again")));
+    return;
+  }
+  history.replaceState({ ...history.state, reloaded: true }, "");
+  location.reload();
 }
 
 /** The secret of a share that is behind the address's "#", or was; null without one. */

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
+from ..support.engine import Engine
 from ..support.server import Server
 from ..support.site import Site
 from ..support.tab import Tab
@@ -50,6 +51,18 @@ def test_who_was_stopped_may_start_again(tab: Tab, shared: Server, box: str) -> 
     tab.run("ls /app/st*", "/app/stays")
 
 
+def test_a_container_that_died_is_told_and_started_only_when_asked_for(
+    tab: Tab, shared: Server, engine: Engine, box: str
+) -> None:
+    engine.client().api.kill(shared.box(box)["container_id"])
+    tab.notice("The container")
+    tab.shoot("died")
+    assert shared.wait_state(box, "stopped")["connections"] == 0
+    tab.page.get_by_role("button", name="Start again").click()
+    expect(tab.page.locator(".notice")).to_be_hidden()
+    tab.run("echo $((6 * 7))", "42")
+
+
 def test_a_deleted_dockbox_is_not_looked_for(tab: Tab, shared: Server, box: str) -> None:
     shared.delete(f"/v1/dockbox/{box}")
     tab.notice("The dockbox was deleted.")
@@ -70,3 +83,25 @@ def test_a_creation_that_failed_says_why_and_can_be_mended(
     tab.page.get_by_role("button", name="Start over").click()
     expect(tab.page.get_by_label("Address")).to_have_value(url)
     assert shared.get(f"/v1/dockbox/{answer['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_page_of_which_a_part_did_not_come_is_loaded_again(
+    open_tab: OpenTab, box: str, times: int
+) -> None:
+    tab = open_tab("about:blank")
+    left = iter(range(times))
+
+    def cut(route: Route) -> None:  # as where a network changes while it is loaded
+        if next(left, None) is None:
+            route.continue_()
+        else:
+            route.abort("failed")
+
+    tab.page.route("**/views/terminal.js", cut)
+    tab.open(f"/{box}")
+    if times == 99:
+        expect(tab.page.get_by_role("alert")).to_contain_text("could be loaded")
+        tab.page.unroute("**/views/terminal.js")
+        tab.page.get_by_role("button", name="Load it again").click()
+    tab.ready()

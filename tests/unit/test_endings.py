@@ -22,7 +22,7 @@ ENDS: list[tuple[dict[str, Any], dict[str, str]]] = [
     ({"code": 1013, "reason": "r", "box": RUNNING}, {"retry": "at once"}),
     ({"code": 1006, "reason": "", "box": RUNNING}, {"retry": "later"}),
     ({"code": 1011, "reason": "Docker is away.", "box": RUNNING},
-     {"retry": "later", "reason": "Docker is away."}),
+     {"end": "Docker is away.", "offer": "again"}),
     ({"code": 1006, "reason": "", "error": {"status": 0, "message": "Away."}},
      {"retry": "later", "reason": "Away."}),
     ({"code": 1006, "reason": "", "error": {"status": 503, "message": "Busy."}},

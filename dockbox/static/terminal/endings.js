@@ -6,11 +6,11 @@ const DEFAULTS = {
   1007: "The server did not understand this page.",
   1008: "The server did not let you in.",
   1009: "That was too much input at once.",
+  1011: "The dockbox or its server failed.",
 };
 
-/** Codes after which a connection is tried again; after the first two without a pause. */
-const AT_ONCE = [1001, 1013];
-const LATER = [1006, 1011];
+const AT_ONCE = [1001, 1013]; // another server will do, or we were too slow
+const LOST = 1006;
 
 /**
  * `code` and `reason` are the connection's, `box` is the dockbox as it is now, or `error` why that
@@ -26,6 +26,6 @@ export function verdict({ code, reason, box, error }) {
   if (error?.status === 403) return { end: error.message, offer: "home" };
   if (box?.state === "failed") return { end: box.error, offer: "over" };
   if (AT_ONCE.includes(code)) return { retry: "at once", reason: "" };
-  if (LATER.includes(code) || error) return { retry: "later", reason: reason || error?.message || "" };
+  if (code === LOST) return { retry: "later", reason: reason || error?.message || "" };
   return { end: reason || DEFAULTS[code] || `The connection was closed (${code}).`, offer: "again" };
 }
