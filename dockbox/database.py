@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import sqlite3
 import time
@@ -101,7 +102,10 @@ def _upgrade(instance: Path) -> None:
     # Several workers start at once: the lock lets one of them migrate while the others wait.
     with open(instance / ".migrations.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        upgrade(directory=str(MIGRATIONS))
+        # where it is away, whoever needs it says so: a command, or a server that waits for it
+        with contextlib.suppress(DatabaseUnavailable):
+            if not up_to_date():
+                upgrade(directory=str(MIGRATIONS))
 
 
 def up_to_date() -> bool:

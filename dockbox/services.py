@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Flask
 from sqlalchemy import select
@@ -71,6 +73,20 @@ class Services:
 
         self._disk = Disk(config, self.runtime, self.control, greenlets, self.worker)
 
+    @contextmanager
+    def at_work(self) -> Iterator[Control]:
+        """For a command: be a worker, without clients and loops, as long as this lasts.
+
+        So what it stops or deletes is its own, and others finish it if it is killed (ADR 4).
+        """
+        workers.beat(self.worker)
+        self._greenlets.repeat("heartbeat", lambda: workers.beat(self.worker), workers.HEARTBEAT)
+        try:
+            yield self.control
+        finally:
+            self._greenlets.end(1.0)
+            self._retire()
+
     def start(self) -> None:
         """Take part: be in the database before the first client comes, then run the loops."""
         with self._app.app_context():
@@ -94,10 +110,13 @@ class Services:
         self.provision.wait(patience)
         self._greenlets.end(1.0)
         with self._app.app_context():
-            try:
-                workers.retire(self.worker)
-            except DockboxError:
-                log.warning("the database cannot be reached; this worker's heartbeat will expire")
+            self._retire()
+
+    def _retire(self) -> None:
+        try:
+            workers.retire(self.worker)
+        except DockboxError:
+            log.warning("the database cannot be reached; this worker's heartbeat will expire")
 
 
 def installation() -> str:

@@ -1,12 +1,37 @@
-"""``flask --app wsgi dockbox …``: what an operator types.  Each module is a command or a group."""
+"""``flask --app wsgi dockbox …``: what an operator types.  Each module is a command or a group.
+
+They work on database and engine themselves and need no server.
+"""
 
 from __future__ import annotations
 
-from flask.cli import AppGroup
+from typing import Any
 
+import click
+from flask.cli import AppGroup
+from sqlalchemy.exc import ProgrammingError
+
+from ..errors import DockboxError
+from .boxes import delete, list_, show, stop
 from .doctor import examine
+from .images import images
 from .tokens import token
 
-dockbox = AppGroup("dockbox", help="Operate dockbox.")
-dockbox.add_command(examine)
-dockbox.add_command(token)
+OLD_TABLES = "The database's tables are not up to date. Run: flask --app wsgi db upgrade"
+
+
+class Commands(AppGroup):
+    """Whatever is raised on purpose is told in one sentence, and the exit code is 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DockboxError as error:
+            raise click.ClickException(error.message) from None
+        except ProgrammingError:
+            raise click.ClickException(OLD_TABLES) from None
+
+
+dockbox = Commands("dockbox", help="Operate dockbox.")
+for command in (list_, show, stop, delete, examine, images, token):
+    dockbox.add_command(command)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import AppGroup
 
 from ..auth import tokens
-from ..errors import DockboxError
+from .common import as_json, print_json
 
 token = AppGroup("token", help="API tokens, for AUTH=token.")
 
@@ -19,23 +17,17 @@ token = AppGroup("token", help="API tokens, for AUTH=token.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is good.")
 def create(name: str, admin: bool, days: float | None) -> None:
     """Make a token called NAME and print it: it is shown only now."""
-    try:
-        _, text = tokens.create(name, admin, days * 86400 if days else None)
-    except DockboxError as error:
-        raise click.ClickException(error.message) from None
+    _, text = tokens.create(name, admin, days * 86400 if days else None)
     click.echo(text)
 
 
 @token.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 def show(as_json: bool) -> None:
     """All tokens, newest first, without their secrets."""
-    try:
-        found = [one.as_dict() for one in tokens.everyone()]
-    except DockboxError as error:
-        raise click.ClickException(error.message) from None
+    found = [one.as_dict() for one in tokens.everyone()]
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        print_json(found)
         return
     for one in found:
         state = "revoked" if one["revoked_at"] else f"expires {one['expires_at'] or 'never'}"
@@ -48,7 +40,4 @@ def show(as_json: bool) -> None:
 @click.argument("id")
 def revoke(id: str) -> None:
     """Make the token with this ID invalid; its terminals are closed."""
-    try:
-        tokens.revoke(id)
-    except DockboxError as error:
-        raise click.ClickException(error.message) from None
+    tokens.revoke(id)

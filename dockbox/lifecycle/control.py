@@ -120,12 +120,15 @@ class Control:
 
     # --- delete ---------------------------------------------------------------------------
 
-    def delete(self, id: str) -> None:
-        """Container, files and row.  Raises ``NotFound``, or ``RuntimeUnavailable`` (all stays)."""
-        with self.under_way(id):
-            self._delete(id)
+    def delete(self, id: str) -> bool:
+        """Container, files and row; whether all is gone, or left to whoever was creating it.
 
-    def _delete(self, id: str) -> None:
+        Raises ``NotFound``, or ``RuntimeUnavailable`` (all stays).
+        """
+        with self.under_way(id):
+            return self._delete(id)
+
+    def _delete(self, id: str) -> bool:
         creating = False
         with transaction() as session:
             gone = {"deleted_at": clock(), "stops_at": None}
@@ -141,18 +144,18 @@ class Control:
                 creating = session.execute(theirs.returning(Dockbox.id)).first() is not None
         self._watcher.nudge()
         if creating:
-            self._await_removal(id)
-        elif mine is None:
+            return self._await_removal(id)
+        if mine is None:
             raise NotFound()
-        else:
-            try:
-                self._runtime.remove(id)
-            except DockboxError:
-                with transaction() as session:
-                    change = update(Dockbox).where(Dockbox.id == id, Dockbox.owner == self._worker)
-                    session.execute(change.values(deleted_at=None, owner=None))
-                raise
-            self.finish_delete(id)
+        try:
+            self._runtime.remove(id)
+        except DockboxError:
+            with transaction() as session:
+                change = update(Dockbox).where(Dockbox.id == id, Dockbox.owner == self._worker)
+                session.execute(change.values(deleted_at=None, owner=None))
+            raise
+        self.finish_delete(id)
+        return True
 
     def finish_delete(self, id: str) -> None:
         """Clear away a dockbox marked as deleted and ours.  Safe to do again.
@@ -180,7 +183,10 @@ class Control:
         with transaction(reads=True) as session:
             return session.get(Dockbox, id)
 
-    def _await_removal(self, id: str) -> None:
+    def _await_removal(self, id: str) -> bool:
         end = time.monotonic() + DELETE_WAIT
-        while time.monotonic() < end and self._any(id) is not None:
+        while self._any(id) is not None:
+            if time.monotonic() > end:
+                return False
             gevent.sleep(0.05)
+        return True

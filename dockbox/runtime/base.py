@@ -75,8 +75,11 @@ class Runtime(Protocol):
     def ping(self, timeout: float) -> None:
         """Return when the engine answers within ``timeout`` seconds."""
 
-    def ensure_image(self, image: str, report: Report) -> None:
-        """Pull ``image`` unless it is there (the engine joins several pulls of one image)."""
+    def ensure_image(self, image: str, report: Report, anew: bool = False) -> None:
+        """Pull ``image`` unless it is there (the engine joins several pulls of one image).
+
+        ``anew``: pull what the registry has by this name now, in any case.
+        """
 
     def create(self, spec: ContainerSpec) -> str:
         """Make the container, not started, and return its id.

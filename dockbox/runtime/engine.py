@@ -72,8 +72,8 @@ class Engine:
         with self._call(timeout) as api:
             api.ping()
 
-    def ensure_image(self, image: str, report: Report) -> None:
-        self._pulls.ensure(self._call, image, report)
+    def ensure_image(self, image: str, report: Report, anew: bool = False) -> None:
+        self._pulls.ensure(self._call, image, report, anew)
 
     def create(self, spec: ContainerSpec) -> str:
         name = self._name(spec.dockbox_id)

@@ -27,18 +27,18 @@ class Pulls:
         self._timeout = config.pull_timeout
         self._turns = Turns(share(config, config.max_pulls), config.pull_timeout)
 
-    def ensure(self, call: Call, image: str, report: Report) -> None:
-        """Pull ``image`` unless the engine that ``call`` gives has it.
+    def ensure(self, call: Call, image: str, report: Report, anew: bool = False) -> None:
+        """Pull ``image`` unless the engine that ``call`` gives has it; ``anew``: in any case.
 
         Raises ``ImageUnavailable``, ``RuntimeUnavailable``, or ``Busy`` if no turn came in time.
         """
         with call() as api:
-            if _present(api, image):
+            if not anew and _present(api, image):
                 return
         late = RuntimeUnavailable("The image could not be pulled in time.")
         with self._turns.turn(lambda: report(WAITING, None, None)):
             with gevent.Timeout(self._timeout, late), call(self._timeout) as api:
-                _ensure(api, image, report)
+                _ensure(api, image, report, anew)
 
 
 def _present(api: APIClient, image: str) -> bool:
@@ -52,13 +52,13 @@ def _present(api: APIClient, image: str) -> bool:
     return True
 
 
-def _ensure(api: APIClient, image: str, report: Report) -> None:
+def _ensure(api: APIClient, image: str, report: Report, anew: bool) -> None:
     """Pull ``image`` unless the engine has it; ``report`` is told the whole pull's progress.
 
     Raises ``ImageUnavailable`` when the registry does not give it.
     """
     with translated():
-        if _present(api, image):
+        if not anew and _present(api, image):
             return
         report("Pulling image", None, None)
         repository, tag = parse_repository_tag(image)

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from flask import Flask
 
+from dockbox import cli
 from dockbox.blueprints import access, dockboxes, files, ops, page, session, terminal
 from dockbox.config import PARSERS
 
@@ -125,6 +127,27 @@ def routes() -> list[str]:
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     )
+
+
+def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Each command below ``group``, and how it is called."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join([*path, name]), command
+
+
+def test_every_command_is_in_the_docs_with_its_options() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    found = dict(commands(cli.dockbox))
+    assert len(found) >= 9
+    for call, command in found.items():
+        (row,) = re.findall(rf"^\| `({call}\b[^`]*)` \|", text, re.MULTILINE)
+        options = {option for param in command.params for option in param.opts}
+        assert {word for word in options if word.startswith("--")} == set(
+            re.findall(r"--[a-z-]+", row)
+        )
 
 
 def test_every_route_is_in_the_reference() -> None:
