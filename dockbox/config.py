@@ -79,6 +79,11 @@ class Config:
     auth: str = "none"
     session_lifetime: int = 7 * 24 * 3600
     proxies: int = 0
+    gc_after_days: float = 0
+    gc_container_days: float = 0
+    gc_failed_days: float = 0
+    images_high: int = 0
+    images_low: int = 60
     log_format: str = "text"
 
     @property
@@ -114,6 +119,8 @@ class Config:
                 bad.append(f"{name} {error}")
         production = values.get("environment") == "production"
         bad += _bad_tls(env, values)
+        if 0 < values.get("images_high", 0) <= values.get("images_low", cls.images_low):
+            bad.append("IMAGES_HIGH must be 0, or more than IMAGES_LOW")
         if missing or bad:
             parts = [f"missing: {', '.join(missing)}"] if missing else []
             parts += [f"bad: {'; '.join(bad)}"] if bad else []
@@ -186,6 +193,11 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "AUTH": read.choice("none", "token"),
     "SESSION_LIFETIME": read.number(int, 60),
     "PROXIES": read.number(int, 0, 10),
+    "GC_AFTER_DAYS": read.number(float, 0),
+    "GC_CONTAINER_DAYS": read.number(float, 0),
+    "GC_FAILED_DAYS": read.number(float, 0),
+    "IMAGES_HIGH": read.number(int, 0, 100),
+    "IMAGES_LOW": read.number(int, 0, 100),
     "LOG_FORMAT": read.choice("text", "json"),
 }
 assert {name.lower() for name in PARSERS} == {field.name for field in fields(Config)}

@@ -210,6 +210,18 @@ class Rate(db.Model):  # type: ignore[name-defined,misc]
     expires_at: Mapped[float] = mapped_column(Double, index=True)
 
 
+class Image(db.Model):  # type: ignore[name-defined,misc]
+    """An image that dockbox itself has pulled, by the name that it asked for.
+
+    ``used_at`` is when a container was last made of it.
+    """
+
+    __tablename__ = "images"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    used_at: Mapped[float] = mapped_column(Double, default=clock())
+
+
 class Installation(db.Model):  # type: ignore[name-defined,misc]
     """The one row that all servers of one database share; its id labels their containers."""
 

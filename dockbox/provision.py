@@ -35,6 +35,7 @@ from .errors import (
 from .greenlets import Greenlets
 from .lifecycle import queue, quota, workers
 from .lifecycle.control import Control
+from .lifecycle.images import make_container
 from .lifecycle.watch import Watcher
 from .models import Dockbox
 from .runtime.base import ContainerSpec, Runtime
@@ -159,9 +160,8 @@ class Provision:
             language = offload(lambda: self._prepare(mount, deadline), deadline)
         image = self._images.choose(language, order.image, config.allowed_images)
         self._write(id, commit=fetched.commit, ref=fetched.ref, language=language, image=image)
-        self._runtime.ensure_image(image, lambda *step: report(Progress(*step)))
-        report(Progress("Creating container"))
-        container = self._runtime.create(ContainerSpec(id, image, mount))
+        spec = ContainerSpec(id, image, mount)
+        container = make_container(self._runtime, spec, lambda *step: report(Progress(*step)))
         self._write(id, container_id=container, state="stopped", owner=None, progress=None)
         audit.record("created", id, commit=fetched.commit, image=image)
 

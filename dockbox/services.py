@@ -20,7 +20,10 @@ from .lifecycle import workers
 from .lifecycle.arrival import Arrivals
 from .lifecycle.control import Control
 from .lifecycle.disk import TICK, Disk
+from .lifecycle.garbage import TICK as GARBAGE_TICK
+from .lifecycle.garbage import Garbage
 from .lifecycle.guests import LOOK, Guests
+from .lifecycle.images import IdleImages
 from .lifecycle.manager import ConnectionManager
 from .lifecycle.opening import Opening
 from .lifecycle.quota import Room
@@ -72,6 +75,9 @@ class Services:
         )
 
         self._disk = Disk(config, self.runtime, self.control, greenlets, self.worker)
+        table = {self.images.default, *self.images.languages.values()}
+        idle = IdleImages(config, self.runtime, table)
+        self.garbage = Garbage(config, self.runtime, self.control, idle, self.worker)
 
     @contextmanager
     def at_work(self) -> Iterator[Control]:
@@ -98,6 +104,7 @@ class Services:
         self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
         self._greenlets.repeat("tokens", self.guests.look, LOOK)
         self._greenlets.repeat("disk", self._disk.look, TICK)
+        self._greenlets.repeat("garbage", self.garbage.look, GARBAGE_TICK)
 
     def close(self, patience: float) -> None:
         """Begin to end: clients move on, creations have ``patience`` seconds; does not wait."""

@@ -20,6 +20,7 @@ from werkzeug.routing import BaseConverter
 from ..browse import reading, writing
 from ..browse.way import Place, place
 from ..errors import BadRequest, Conflict, DockboxError, NoRoom, PayloadTooLarge
+from ..lifecycle.garbage import touch
 from ..models import Dockbox
 from ..sources.hub import offload
 from .common import audit, lookup, services
@@ -54,6 +55,7 @@ def _asked(key: str) -> tuple[Dockbox, Path, Place]:
     box = lookup(key)
     if box.state in ("creating", "failed"):
         raise Conflict(f"The dockbox is {box.state}: it has no files to be shown.")
+    touch(services().config, box)
     return box, services().config.mount_point / box.id, where
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from ..errors import DockboxError
 from .boxes import delete, list_, show, stop
 from .doctor import examine
+from .gc import collect
 from .images import images
 from .tokens import token
 
@@ -33,5 +34,5 @@ class Commands(AppGroup):
 
 
 dockbox = Commands("dockbox", help="Operate dockbox.")
-for command in (list_, show, stop, delete, examine, images, token):
+for command in (list_, show, stop, delete, examine, collect, images, token):
     dockbox.add_command(command)

@@ -147,15 +147,24 @@ class Control:
             return self._await_removal(id)
         if mine is None:
             raise NotFound()
-        try:
-            self._runtime.remove(id)
-        except DockboxError:
-            with transaction() as session:
-                change = update(Dockbox).where(Dockbox.id == id, Dockbox.owner == self._worker)
-                session.execute(change.values(deleted_at=None, owner=None))
-            raise
-        self.finish_delete(id)
+        self.delete_claimed(id)
         return True
+
+    def delete_claimed(self, id: str) -> None:
+        """Clear away a dockbox just marked as deleted and ours; where Docker is away, all stays.
+
+        Raises ``RuntimeUnavailable`` and ``RuntimeFailed``.
+        """
+        with self.under_way(id):
+            try:
+                self._runtime.remove(id)
+            except DockboxError:
+                with transaction() as session:
+                    change = update(Dockbox).where(Dockbox.id == id, Dockbox.owner == self._worker)
+                    back = {"deleted_at": None, "owner": None}
+                    session.execute(change.values(**back, last_modified=Dockbox.last_modified))
+                raise
+            self.finish_delete(id)
 
     def finish_delete(self, id: str) -> None:
         """Clear away a dockbox marked as deleted and ours.  Safe to do again.
@@ -174,6 +183,7 @@ class Control:
         if not offload(lambda: remove(mount)):
             box = self._any(id)
             if box is not None and box.image:
+                self._runtime.ensure_image(box.image, lambda *_: None)
                 self._runtime.clear(box.image, mount)
             if not offload(lambda: remove(mount)):
                 raise StorageFailed("The dockbox's files could not be removed.")

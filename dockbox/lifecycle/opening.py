@@ -29,6 +29,7 @@ from ..terminal.session import Session
 from ..terminal.websocket import FAILED, NORMAL
 from . import disk, queue
 from .control import Control
+from .images import make_container
 from .lookup import find
 from .manager import ConnectionManager
 
@@ -62,10 +63,10 @@ class Opening:
         if box is None:
             raise NotFound()
         disk.check(self._config, box)
-        try:
-            return self._open(id, box.container_id or "", before)
-        except ContainerGone:
-            return self._open(id, self._make(box), "stopped")
+        if box.container_id:
+            with contextlib.suppress(ContainerGone):
+                return self._open(id, box.container_id, before)
+        return self._open(id, self._make(box), "stopped")
 
     def _open(self, id: str, container: str, before: str) -> Session:
         # attached before it is started, so that not even the first prompt is missed
@@ -146,11 +147,9 @@ class Opening:
         return Session(stream, container, config.scrollback_bytes, config.stall_timeout)
 
     def _make(self, box: Dockbox) -> str:
-        """The container anew, where it vanished behind our back; the files are still there."""
-        image = box.image or ""
-        self._runtime.ensure_image(image, lambda *_: None)
-        spec = ContainerSpec(box.id, image, self._config.mount_point / box.id)
-        container = self._runtime.create(spec)
+        """The container anew, where it is gone; the files are still there."""
+        spec = ContainerSpec(box.id, box.image or "", self._config.mount_point / box.id)
+        container = make_container(self._runtime, spec, lambda *_: None)
         with transaction() as session:
             there = update(Dockbox).where(Dockbox.id == box.id, Dockbox.deleted_at.is_(None))
             kept = session.execute(there.values(container_id=container).returning(Dockbox.id))

@@ -75,10 +75,23 @@ class Runtime(Protocol):
     def ping(self, timeout: float) -> None:
         """Return when the engine answers within ``timeout`` seconds."""
 
-    def ensure_image(self, image: str, report: Report, anew: bool = False) -> None:
+    def ensure_image(self, image: str, report: Report, anew: bool = False) -> bool:
         """Pull ``image`` unless it is there (the engine joins several pulls of one image).
 
-        ``anew``: pull what the registry has by this name now, in any case.
+        ``anew``: pull what the registry has by this name now, in any case.  Returns whether it
+        was pulled.
+        """
+
+    def image_is_idle(self, image: str) -> bool | None:
+        """Whether no container at all, ours or not, is made of it; ``None``: it is not there."""
+
+    def remove_image(self, image: str) -> bool:
+        """Remove ``image`` unless a container is made of it; whether it is gone."""
+
+    def disk(self, image: str) -> float:
+        """How full the file system of the engine's data is, in percent, as ``df`` counts it.
+
+        Measured here if the engine is, else by a container of ``image``.
         """
 
     def create(self, spec: ContainerSpec) -> str:

@@ -15,6 +15,8 @@ from ..errors import RuntimeFailed
 
 CLEAR = "cd /app && find . -mindepth 1 -delete || rm -rf /app/..?* *"
 COUNT = "cd /box && du -sk . 2>/dev/null; find . 2>/dev/null | wc -l"
+FILLED = "df -P / | tail -n 1"
+PERCENT = re.compile(r"(\d+)%")
 COUNTED = re.compile(r"(\d+)\s+\.\s+(\d+)\s*$")
 MEMORY = 256 * 1024**2  # bytes
 ANSWER = 2**20  # bytes of what it prints that are kept
@@ -44,6 +46,17 @@ def count(
     if not found:
         raise RuntimeFailed("The dockbox's files could not be counted.")
     return int(found[1]) * 1024, int(found[2])
+
+
+def filled(api: APIClient, name: str, labels: Mapping[str, str], image: str) -> float:
+    """How full the file system of the engine's data is, in percent: a container's root is in it.
+
+    Raises what docker-py raises, and ``RuntimeFailed`` when the image has not what it takes.
+    """
+    found = PERCENT.search(_run(api, name, labels, image, FILLED, [], []))
+    if not found:
+        raise RuntimeFailed("How full Docker's disk is could not be found out.")
+    return float(found[1])
 
 
 def _run(

@@ -15,7 +15,7 @@ from docker.errors import APIError, NotFound
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
-from . import chores, network
+from . import chores, network, storage
 from .attach import HijackedStream
 from .base import ContainerInfo, ContainerSpec, Report, Written
 from .client import connect
@@ -72,8 +72,24 @@ class Engine:
         with self._call(timeout) as api:
             api.ping()
 
-    def ensure_image(self, image: str, report: Report, anew: bool = False) -> None:
-        self._pulls.ensure(self._call, image, report, anew)
+    def ensure_image(self, image: str, report: Report, anew: bool = False) -> bool:
+        return self._pulls.ensure(self._call, image, report, anew)
+
+    def image_is_idle(self, image: str) -> bool | None:
+        with self._call() as api:
+            return storage.is_idle(api, image)
+
+    def remove_image(self, image: str) -> bool:
+        with self._call() as api:
+            return storage.remove(api, image)
+
+    def disk(self, image: str) -> float:
+        with self._call() as api:
+            if self._config.docker_server_host.startswith("unix:"):
+                with contextlib.suppress(OSError):  # we may be in a container ourselves
+                    return storage.filled(str(api.info()["DockerRootDir"]))
+            labels = {INSTALLATION: self._installation}
+            return chores.filled(api, self._name("disk"), labels, image)
 
     def create(self, spec: ContainerSpec) -> str:
         name = self._name(spec.dockbox_id)

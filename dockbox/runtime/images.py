@@ -27,18 +27,19 @@ class Pulls:
         self._timeout = config.pull_timeout
         self._turns = Turns(share(config, config.max_pulls), config.pull_timeout)
 
-    def ensure(self, call: Call, image: str, report: Report, anew: bool = False) -> None:
-        """Pull ``image`` unless the engine that ``call`` gives has it; ``anew``: in any case.
+    def ensure(self, call: Call, image: str, report: Report, anew: bool = False) -> bool:
+        """Pull ``image`` unless the engine that ``call`` gives has it, or ``anew`` in any case.
 
-        Raises ``ImageUnavailable``, ``RuntimeUnavailable``, or ``Busy`` if no turn came in time.
+        Returns whether it was pulled.  Raises ``ImageUnavailable``, ``RuntimeUnavailable``, or
+        ``Busy`` if no turn came in time.
         """
         with call() as api:
             if not anew and _present(api, image):
-                return
+                return False
         late = RuntimeUnavailable("The image could not be pulled in time.")
         with self._turns.turn(lambda: report(WAITING, None, None)):
             with gevent.Timeout(self._timeout, late), call(self._timeout) as api:
-                _ensure(api, image, report, anew)
+                return _ensure(api, image, report, anew)
 
 
 def _present(api: APIClient, image: str) -> bool:
@@ -52,14 +53,14 @@ def _present(api: APIClient, image: str) -> bool:
     return True
 
 
-def _ensure(api: APIClient, image: str, report: Report, anew: bool) -> None:
+def _ensure(api: APIClient, image: str, report: Report, anew: bool) -> bool:
     """Pull ``image`` unless the engine has it; ``report`` is told the whole pull's progress.
 
-    Raises ``ImageUnavailable`` when the registry does not give it.
+    Returns whether it was pulled.  Raises ``ImageUnavailable`` when the registry does not give it.
     """
     with translated():
         if not anew and _present(api, image):
-            return
+            return False
         report("Pulling image", None, None)
         repository, tag = parse_repository_tag(image)
         try:
@@ -73,6 +74,7 @@ def _ensure(api: APIClient, image: str, report: Report, anew: bool) -> None:
             api.inspect_image(image)
         except APIError:
             raise ImageUnavailable(f"The image {image} was pulled but is not there.") from None
+    return True
 
 
 def _follow(events: Iterable[dict[str, Any]], image: str, report: Report) -> None:
