@@ -6,6 +6,7 @@
 import errno
 import gc
 import json
+import multiprocessing
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import gunicorn.glogging
 import gunicorn.util
+from gunicorn.arbiter import Arbiter
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -21,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from dotenv import load_dotenv  # noqa: E402
 
 from dockbox.config import Config  # noqa: E402
-from dockbox.errors import BadConfig  # noqa: E402
+from dockbox.errors import BadConfig, WrongTables  # noqa: E402
 from dockbox.logs import formatter  # noqa: E402
 
 load_dotenv(ROOT / ".env")
@@ -46,6 +48,7 @@ limit_request_field_size = 8190  # bytes of one
 SLOW = float(os.environ.get("REQUEST_TIMEOUT") or 30)  # seconds for a head, and again for a body
 SLOWEST = 8 * 1024  # bytes a second: a long body has as much more time as that takes
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
+hopeless = multiprocessing.Lock()  # one worker tells gunicorn, which would stumble over two
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory
 
 
@@ -139,7 +142,14 @@ def post_worker_init(worker):
     gc.collect()
     gc.freeze()
     services = worker.wsgi.extensions["dockbox"]
-    services.start()
+    try:
+        services.start()
+    except WrongTables as error:
+        worker.wsgi = None  # which has nothing to end
+        if hopeless.acquire(block=False):
+            worker.log.error(error.message)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # or gunicorn would start others for ever
+        sys.exit()
     listeners = []
 
     class Listener(ggevent.StreamServer):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from .config import Config
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from flask import Flask
 
@@ -25,7 +27,7 @@ def create_app(config: Config | None = None) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import blueprints, cli, database, logs, proxies
+    from . import blueprints, cli, database, logs, proxies, schema
     from .services import Services
 
     config = config or Config.from_env()
@@ -34,6 +36,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # no request says more than a URL and a few words
     app.json.sort_keys = False  # type: ignore[attr-defined]
     database.init_app(app, config)
+    schema.init_app(app, config)
     app.extensions["dockbox"] = Services(app, config)
     if config.allowed_origins:
         CORS(app, origins=list(config.allowed_origins), expose_headers=EXPOSED)

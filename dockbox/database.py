@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,10 +10,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, local
 from typing import Any
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask
-from flask_migrate import Migrate, upgrade
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Double, event
 from sqlalchemy.exc import DBAPIError
@@ -28,8 +23,6 @@ from .config import Config
 from .errors import DatabaseUnavailable
 
 db = SQLAlchemy()
-migrate = Migrate()
-MIGRATIONS = Path(__file__).parent / "migrations"
 # Connections that a worker has at the most, opened as they are needed and kept: what goes beyond
 # a pool's size would be opened and closed for each transaction.  Who finds all in use waits for
 # POOL_TIMEOUT seconds.
@@ -76,7 +69,7 @@ def url(config: Config, instance: Path) -> URL:
 
 
 def init_app(app: Flask, config: Config) -> None:
-    """Connect ``app`` to its database; in development, bring the tables up to date."""
+    """Connect ``app`` to its database."""
     instance = Path(app.instance_path)
     instance.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url(config, instance)
@@ -89,31 +82,10 @@ def init_app(app: Flask, config: Config) -> None:
         options |= {"pool_pre_ping": True, "connect_args": POSTGRESQL}
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(MIGRATIONS))
-    with app.app_context():
-        if config.sqlite:
+    if config.sqlite:
+        with app.app_context():
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
-        if not config.production:
-            _upgrade(instance)
-
-
-def _upgrade(instance: Path) -> None:
-    # Several workers start at once: the lock lets one of them migrate while the others wait.
-    with open(instance / ".migrations.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # where it is away, whoever needs it says so: a command, or a server that waits for it
-        with contextlib.suppress(DatabaseUnavailable):
-            if not up_to_date():
-                upgrade(directory=str(MIGRATIONS))
-
-
-def up_to_date() -> bool:
-    """Whether the tables are those of this version; raises ``DatabaseUnavailable``."""
-    wanted = set(ScriptDirectory(str(MIGRATIONS)).get_heads())
-    with transaction(reads=True) as session:
-        found = MigrationContext.configure(session.connection()).get_current_heads()
-    return wanted == set(found)
 
 
 def _sqlite_connect(connection: Any, _: Any) -> None:

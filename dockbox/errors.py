@@ -42,6 +42,10 @@ class BadConfig(DockboxError):
     """The settings are missing or wrong."""
 
 
+class WrongTables(DockboxError):
+    """The database's tables are not those that this version of dockbox can work with."""
+
+
 # --- what the caller sent -------------------------------------------------------------------
 
 

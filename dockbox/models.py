@@ -101,12 +101,16 @@ class Dockbox(db.Model):  # type: ignore[name-defined,misc]
 
 
 class Worker(db.Model):  # type: ignore[name-defined,misc]
-    """A process that serves; it is dead when its heartbeat is old."""
+    """A process that serves; it is dead when its heartbeat is old.
+
+    ``version`` is dockbox's, null before there was such a column.
+    """
 
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
     heartbeat: Mapped[float] = mapped_column(Double, default=clock())
+    version: Mapped[str | None] = mapped_column(String(32))
 
 
 class Connection(db.Model):  # type: ignore[name-defined,misc]
@@ -223,9 +227,13 @@ class Image(db.Model):  # type: ignore[name-defined,misc]
 
 
 class Installation(db.Model):  # type: ignore[name-defined,misc]
-    """The one row that all servers of one database share; its id labels their containers."""
+    """The one row that all servers of one database share; its id labels their containers.
+
+    ``compatible_from`` is the oldest revision whose servers can work with these tables.
+    """
 
     __tablename__ = "installation"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     reconciled_at: Mapped[float] = mapped_column(Double)
+    compatible_from: Mapped[str] = mapped_column(String(32))

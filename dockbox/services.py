@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from flask import Flask
 from sqlalchemy import select
 
+from . import schema
 from .browse.room import Room as FilesRoom
 from .config import Config
 from .database import transaction
@@ -94,9 +95,14 @@ class Services:
             self._retire()
 
     def start(self) -> None:
-        """Take part: be in the database before the first client comes, then run the loops."""
+        """Take part: be in the database before the first client comes, then run the loops.
+
+        Raises ``WrongTables``.
+        """
         with self._app.app_context():
             try:
+                if newer := schema.check():
+                    log.warning(newer)
                 workers.beat(self.worker)
             except DatabaseUnavailable:
                 log.warning("the database cannot be reached; starting all the same")

@@ -17,6 +17,7 @@ from .doctor import examine
 from .gc import collect
 from .images import images
 from .tokens import token
+from .version import version
 
 OLD_TABLES = "The database's tables are not up to date. Run: flask --app wsgi db upgrade"
 
@@ -34,5 +35,5 @@ class Commands(AppGroup):
 
 
 dockbox = Commands("dockbox", help="Operate dockbox.")
-for command in (list_, show, stop, delete, examine, collect, images, token):
+for command in (list_, show, stop, delete, examine, collect, images, token, version):
     dockbox.add_command(command)

@@ -16,6 +16,7 @@ from .finding import FAILS, OK, UNKNOWN, WARNS, Check, Finding, Patient
 __all__ = ["FAILS", "OK", "UNKNOWN", "WARNS", "Finding", "examine"]
 CHECKS: list[Check] = [
     server.tables,
+    server.versions,
     server.callers,
     server.user,
     engine.reached,

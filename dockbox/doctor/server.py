@@ -7,19 +7,34 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import database
-from ..errors import RuntimeFailed
+from .. import schema
+from ..errors import RuntimeFailed, WrongTables
+from ..lifecycle import workers
 from .finding import FAILS, OK, UNKNOWN, WARNS, Finding, Patient
 
 
 def tables(patient: Patient) -> Iterator[Finding]:
     """Raises ``DatabaseUnavailable``."""
-    if database.up_to_date():
-        yield Finding(OK, "The database answers, and its tables are up to date.")
+    try:
+        newer = schema.check()
+    except WrongTables as error:
+        yield Finding(FAILS, error.message)
+        return
+    if newer:
+        yield Finding(WARNS, newer, "Finish the upgrade, or take it back.")
     else:
-        yield Finding(
-            FAILS, "The database's tables are not up to date.", "Run: flask --app wsgi db upgrade"
-        )
+        yield Finding(OK, "The database answers, and its tables are up to date.")
+
+
+def versions(patient: Patient) -> Iterator[Finding]:
+    """Raises ``DatabaseUnavailable``."""
+    there = workers.versions()
+    said = ", ".join(f"{number} of {version}" for version, number in sorted(there.items()))
+    if len(there) > 1:
+        todo = "Restart the older servers with the new version."
+        yield Finding(WARNS, f"Workers of several versions are at work: {said}.", todo)
+    elif there:
+        yield Finding(OK, f"Workers at work, by their version: {said}.")
 
 
 def mount(patient: Patient) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from .. import __version__
 from ..database import clock, transaction
 from ..errors import DatabaseUnavailable
 from ..models import ATTENDED, UNFINISHED, Connection, Dockbox, Worker
@@ -25,6 +26,17 @@ def alive() -> Any:
     return select(Worker.id).where(Worker.heartbeat > clock() - EXPIRY)
 
 
+def versions() -> dict[str, int]:
+    """How many workers live of each version of dockbox."""
+    with transaction(reads=True) as session:
+        rows = session.execute(
+            select(Worker.version, func.count())
+            .where(Worker.id.in_(alive()))
+            .group_by(Worker.version)
+        )
+        return {version or "unknown": int(number) for version, number in rows}
+
+
 def beat(worker: str) -> float:
     """Say that ``worker`` lives, perhaps again, after it was taken for dead; returns the time."""
     there = update(Worker).where(Worker.id == worker).values(heartbeat=clock())
@@ -34,7 +46,9 @@ def beat(worker: str) -> float:
                 return float(now)
         # another greenlet of ours may do the same right now
         with contextlib.suppress(IntegrityError), transaction() as session:
-            session.execute(insert(Worker).values(id=worker, heartbeat=clock()))
+            session.execute(
+                insert(Worker).values(id=worker, heartbeat=clock(), version=__version__)
+            )
     raise DatabaseUnavailable
 
 

@@ -7,18 +7,23 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect
+from sqlalchemy import Column, MetaData, inspect, select
 
-from dockbox import models
-from dockbox.database import MIGRATIONS, db
+from dockbox import models, schema
+from dockbox.database import db
+from dockbox.schema import MIGRATIONS
 
 from ..support.internals import Rows
 from ..support.run import ROOT, Run
+from ..support.server import Server
+from ..support.world import sqlite
 from ..unit.lifecycle.world import connected
 
 TABLES = {
@@ -51,11 +56,80 @@ def test_the_migrations_go_down_and_up_again(database: dict[str, str], tmp_path:
         assert rows.one("SELECT count(*) FROM installation") == 1
 
 
+Content = dict[str, dict[str, list[object]]]  # of tables: the values of each column
+FORGOTTEN = {"0005": {"tickets"}}  # by a migration: a ticket is good for half a minute
+
+
+def test_each_migration_keeps_all_rows_on_its_way_up_down_and_up_again(
+    database: dict[str, str], tmp_path: Path
+) -> None:
+    with connected(database, tmp_path):
+        downgrade(directory=str(MIGRATIONS), revision="base")
+        before: Content = {}
+        for script in reversed(list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())):
+            revision, forgotten = script.revision, FORGOTTEN.get(script.revision, set())
+            upgrade(directory=str(MIGRATIONS), revision=revision)
+            assert_kept(before, content(), forgotten)
+            if before:
+                fill(f"up to {revision}")
+                above = content()
+                downgrade(directory=str(MIGRATIONS), revision=str(script.down_revision))
+                below = content()
+                assert {name: set(below[name]) for name in below} == {
+                    name: set(before[name]) for name in before
+                }
+                assert_kept({name: above[name] for name in below}, below, forgotten)
+                upgrade(directory=str(MIGRATIONS), revision=revision)
+                assert_kept(below, content(), forgotten)
+            fill(revision)
+            before = content()
+
+
+def content() -> Content:
+    """All that is in the database, rows in the order of their first column."""
+    metadata = MetaData()
+    with db.engine.connect() as connection:
+        metadata.reflect(connection)
+        return {
+            table.name: {
+                column.name: list(connection.scalars(select(column).order_by(*table.primary_key)))
+                for column in table.columns
+            }
+            for table in metadata.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def fill(name: str) -> None:
+    """Give each table one row more, with something in each column."""
+    metadata = MetaData()
+    with db.engine.begin() as connection:
+        metadata.reflect(connection)
+        for table in metadata.sorted_tables:
+            if table.name not in ("alembic_version", "installation"):
+                connection.execute(table.insert(), {c.name: some(c, name) for c in table.columns})
+
+
+def some(column: Column[Any], name: str) -> object:
+    """A value for a column: text is the same in all tables, so that it refers to the row there."""
+    if column.type.python_type is str:
+        return name[: getattr(column.type, "length", None) or 100]
+    return column.type.python_type(len(name))
+
+
+def assert_kept(before: Content, after: Content, forgotten: set[str]) -> None:
+    """All rows of all tables, but of those ``forgotten``; columns may come and go."""
+    assert before.keys() <= after.keys()
+    for name in before.keys() - forgotten:
+        for column in before[name].keys() & after[name].keys():
+            assert after[name][column] == before[name][column], f"{name}.{column}"
+
+
 START = """
 import sys
 import dockbox.blueprints, dockbox.services
 from dockbox import create_app
-from dockbox.database import MIGRATIONS
+from dockbox.schema import MIGRATIONS
 from flask_migrate import upgrade
 print("ready", flush=True)
 sys.stdin.readline()
@@ -98,3 +172,40 @@ def test_four_that_start_at_once_on_an_empty_database_all_succeed(
     rows = Rows(database)
     assert rows.one("SELECT count(*) FROM installation") == 1
     assert rows.one("SELECT count(*) FROM alembic_version") == 1
+
+
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_a_server_ends_with_one_clear_line_where_it_cannot_work_with_the_tables(
+    run: Run, tmp_path: Path, environment: str
+) -> None:
+    with sqlite() as database:
+        if environment == "development":  # in which older ones are brought up to date
+            make_newer(database, compatible_from="9998")
+        server = Server(
+            run, tmp_path, "unix:///nothing", database, environment=environment, web_concurrency=2
+        )
+        with pytest.raises(RuntimeError, match="the server ended at once"):
+            server.start()
+        assert server.process and server.process.wait(30) == 3
+        said = {"development": "a newer version of dockbox", "production": "db upgrade"}
+        assert server.log().count(said[environment]) == 1
+        assert "Traceback" not in server.log()
+
+
+def test_a_server_goes_on_with_newer_tables_that_are_good_for_it(run: Run, tmp_path: Path) -> None:
+    with sqlite() as database:
+        make_newer(database, compatible_from=schema.wanted())
+        server = Server(run, tmp_path, "unix:///nothing", database)
+        server.start()
+        try:
+            assert server.get("/ready").json()["database"] == "ok"
+        finally:
+            server.kill()
+        assert "of a newer version, with which this one works" in server.log()
+
+
+def make_newer(database: Mapping[str, str], compatible_from: str) -> None:
+    """Have tables of a revision that is not known yet, good for servers of ``compatible_from``."""
+    with connected(database, ROOT / "instance") as rows:
+        rows.rows("UPDATE alembic_version SET version_num = '9999'")
+        rows.rows("UPDATE installation SET compatible_from = :since", since=compatible_from)

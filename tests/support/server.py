@@ -38,15 +38,18 @@ class Server(Api):
             "CONTAINER_NETWORK": run.network(docker),
             **{name.upper(): str(value) for name, value in settings.items()},
         }  # fmt: skip
-        self.app = "wsgi:app"
+        self.app, self.root = "wsgi:app", ROOT  # where the code is
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout: float = 30) -> None:
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
         command = [gunicorn, "-c", "deploy/gunicorn.conf.py", self.app]
-        environment = self._run.environment(**self.settings)
-        self.process = launch(command, self.log_file, environment, ROOT)
+        self.process = launch(command, self.log_file, self.environment(), self.root)
         eventually(self._answers, timeout, f"health of the server\n{self.log_file}")
+
+    def environment(self) -> dict[str, str]:
+        """Of its process, and of commands for it."""
+        return self._run.environment(**self.settings)
 
     def _answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "dockbox"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "versions" not in path.parts)
 DATABASE = {
     "models", "migrations", "database", "lifecycle", "auth", "provision", "metrics", "services",
-    "cli", "blueprints", "rates", "doctor",
+    "cli", "blueprints", "rates", "doctor", "schema",
 }  # fmt: skip
 
 

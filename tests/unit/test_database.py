@@ -73,7 +73,7 @@ def test_the_clock_is_the_time(db: Database) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.transaction() as session:
-        session.execute(text("INSERT INTO workers VALUES ('x', 0)"))
+        session.execute(text("INSERT INTO workers (id, heartbeat) VALUES ('x', 0)"))
         raise ZeroDivisionError
     assert db.rows("SELECT * FROM workers") == []
 

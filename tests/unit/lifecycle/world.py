@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from sqlalchemy import text
 
-from dockbox import database
+from dockbox import database, schema
 from dockbox.config import Config
 from dockbox.lifecycle import queue, workers
 
@@ -104,6 +104,7 @@ def connected(settings: Mapping[str, str], instance: Path) -> Iterator[Database]
     })  # fmt: skip
     app = Flask(__name__, instance_path=str(instance))
     database.init_app(app, config)
+    schema.init_app(app, config)
     with app.app_context():
         try:
             yield Database(app)
