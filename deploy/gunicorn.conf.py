@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gunicorn.glogging
+import gunicorn.systemd
 import gunicorn.util
 from gunicorn.arbiter import Arbiter
 
@@ -50,6 +51,8 @@ SLOWEST = 8 * 1024  # bytes a second: a long body has as much more time as that 
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 hopeless = multiprocessing.Lock()  # one worker tells gunicorn, which would stumble over two
 control_socket_disable = True  # nobody uses it, and it would lie in the home directory
+# Taken out, as gunicorn says that it is ready before it has a worker, and git shall not have it.
+NOTIFY_SOCKET = os.environ.pop("NOTIFY_SOCKET", None)
 
 
 WHY = {
@@ -86,6 +89,13 @@ def when_ready(server):
     """Say what an operator should not overlook."""
     if settings.production and settings.auth == "none":
         server.log.warning("AUTH=none: whoever reaches this port may do everything")
+
+
+def tell_systemd(worker):
+    """That the service is up: this worker has loaded the application."""
+    if NOTIFY_SOCKET:
+        os.environ["NOTIFY_SOCKET"] = NOTIFY_SOCKET
+        gunicorn.systemd.sd_notify("READY=1", worker.log, unset_environment=True)
 
 
 def hurry():
@@ -150,6 +160,7 @@ def post_worker_init(worker):
             worker.log.error(error.message)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)  # or gunicorn would start others for ever
         sys.exit()
+    tell_systemd(worker)
     listeners = []
 
     class Listener(ggevent.StreamServer):

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .waiting import eventually
@@ -40,9 +40,10 @@ def free_port() -> int:
 
 
 def launch(
-    command: list[str], log: Path, env: Mapping[str, str], cwd: Path | None = None, user: str = ""
-) -> subprocess.Popen[bytes]:
-    """Start ``command``, its output appended to ``log``.
+    command: list[str], log: Path, env: Mapping[str, str], cwd: Path | None = None, user: str = "",
+    files: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:  # fmt: skip
+    """Start ``command``, its output appended to ``log``; it inherits the open ``files``.
 
     In a session of its own, so that Ctrl-C reaches pytest only and the order of ending is ours.
     """
@@ -50,7 +51,7 @@ def launch(
     with open(log, "ab") as output:
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=cwd,
-            start_new_session=True, **switch,
+            start_new_session=True, pass_fds=files, **switch,
         )  # fmt: skip
 
 

@@ -42,10 +42,12 @@ class Server(Api):
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, timeout: float = 30) -> None:
-        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-        command = [gunicorn, "-c", "deploy/gunicorn.conf.py", self.app]
-        self.process = launch(command, self.log_file, self.environment(), self.root)
+        self.process = launch(self.command(), self.log_file, self.environment(), self.root)
         eventually(self._answers, timeout, f"health of the server\n{self.log_file}")
+
+    def command(self) -> list[str]:
+        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+        return [gunicorn, "-c", "deploy/gunicorn.conf.py", self.app]
 
     def environment(self) -> dict[str, str]:
         """Of its process, and of commands for it."""

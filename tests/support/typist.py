@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Container
 
 import websocket
 
@@ -18,11 +19,12 @@ class Typist:
     """Types into a dockbox, in a thread of its own, until ``end``.
 
     The shell counts its lines, so that one that is lost or doubled is seen, and another shell as
-    well.  After close code 1001, and no other, it connects again.
+    well.  After close code 1001, and no other, it connects again, and tries once more when the
+    answer is one of ``away``.
     """
 
-    def __init__(self, api: Api, id: str, name: str) -> None:
-        self._api, self._id, self._name = api, id, name
+    def __init__(self, api: Api, id: str, name: str, away: Container[int] = AWAY) -> None:
+        self._api, self._id, self._name, self._away = api, id, name, away
         self.moves = 0  # how often it had to connect again
         self.typed = 0  # the last line whose answer was seen
         self.error: Exception | None = None
@@ -75,6 +77,6 @@ class Typist:
             try:
                 return self._api.connect(self._id)
             except websocket.WebSocketBadStatusException as refused:
-                if refused.status_code not in AWAY or time.monotonic() > end:
+                if refused.status_code not in self._away or time.monotonic() > end:
                     raise
             time.sleep(0.05)
