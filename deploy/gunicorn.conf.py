@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from dotenv import load_dotenv  # noqa: E402
 
+from dockbox import slots  # noqa: E402
 from dockbox.config import Config  # noqa: E402
 from dockbox.errors import BadConfig, WrongTables  # noqa: E402
 from dockbox.logs import formatter  # noqa: E402
@@ -83,6 +84,27 @@ class logger_class(gunicorn.glogging.Logger):
         super().setup(cfg)
         for handler in [*self.error_log.handlers, *self.access_log.handlers]:
             handler.setFormatter(formatter(settings.log_format))
+
+
+def on_starting(server):
+    """Once for each server, not at a reload: its counters go on."""
+    slots.begin()
+
+
+def pre_fork(server, worker):
+    worker.slot = slots.free([other.slot for other in server.WORKERS.values()])
+
+
+def post_fork(server, worker):
+    slots.take(worker.slot)
+
+
+def child_exit(server, worker):
+    slots.leave(worker.slot)
+
+
+def on_exit(server):
+    slots.end()
 
 
 def when_ready(server):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import BoundedSemaphore, local
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import URL, Double, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import GenericFunction
 
+from . import metrics
 from .config import Config
 from .errors import DatabaseUnavailable
 
@@ -143,8 +144,10 @@ def _turn() -> Iterator[None]:
     if getattr(_first, "served", False):
         yield
         return
-    if not _crowd.acquire(timeout=POOL_TIMEOUT):
-        raise DatabaseUnavailable
+    with metrics.DATABASE_WAIT_SECONDS.time():
+        found = _crowd.acquire(timeout=POOL_TIMEOUT)
+    if not found:
+        raise PoolTimeout
     try:
         yield
     finally:
@@ -159,11 +162,22 @@ def transaction(reads: bool = False) -> Iterator[Session]:
     """
     try:
         engine = db.engine.execution_options(reads=True) if reads else db.engine
-        with _turn(), Session(engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with _turn(), _timed(reads), Session(engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
     except PoolTimeout:
+        metrics.DATABASE_ERRORS.labels("busy").inc()
         raise DatabaseUnavailable from None
     except DBAPIError as error:
-        if error.connection_invalidated or type(error).__name__ == "OperationalError":
+        away = error.connection_invalidated or type(error).__name__ == "OperationalError"
+        if not isinstance(error, IntegrityError):  # which is how a race ends
+            metrics.DATABASE_ERRORS.labels("unavailable" if away else "refused").inc()
+        if away:
             raise DatabaseUnavailable from error
         raise
+
+
+def _timed(reads: bool) -> AbstractContextManager[Any]:
+    kind = "read" if reads else "write"
+    timer: AbstractContextManager[Any] = metrics.DATABASE_SECONDS.labels(kind).time()
+    return timer

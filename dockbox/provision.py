@@ -21,22 +21,17 @@ import gevent
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from . import audit, turns
+from . import audit, metrics, turns
 from .config import Config
 from .database import transaction
 from .environment import Images, detect
-from .errors import (
-    Cancelled,
-    DatabaseUnavailable,
-    DockboxError,
-    NameTaken,
-    RuntimeUnavailable,
-)
+from .errors import Cancelled, DatabaseUnavailable, DockboxError, NameTaken, RuntimeUnavailable
 from .greenlets import Greenlets
 from .lifecycle import queue, quota, workers
 from .lifecycle.control import Control
 from .lifecycle.images import make_container
 from .lifecycle.watch import Watcher
+from .metrics import step
 from .models import Dockbox
 from .runtime.base import ContainerSpec, Runtime
 from .sources import Limits, Policy, Progress, SourceURL, fetch
@@ -151,18 +146,23 @@ class Provision:
         config, report = self._config, self._reporter(id)
         mount = self._control.mount(id)
         limits = Limits(config.source_timeout, config.source_max_bytes, config.source_max_files)
-        with self._fetches.turn(lambda: report(Progress(WAITING))):
-            fetched = fetch(
-                order.source, mount, limits, Policy(config.private_sources), report,
-                config.source_ssh_key,
-            )  # fmt: skip
+        with contextlib.ExitStack() as turn:
+            with step("wait"):
+                turn.enter_context(self._fetches.turn(lambda: report(Progress(WAITING))))
+            with step("fetch"):
+                fetched = fetch(
+                    order.source, mount, limits, Policy(config.private_sources), report,
+                    config.source_ssh_key,
+                )  # fmt: skip
             deadline = Deadline(config.source_timeout)
-            language = offload(lambda: self._prepare(mount, deadline), deadline)
+            with step("detect"):
+                language = offload(lambda: self._prepare(mount, deadline), deadline)
         image = self._images.choose(language, order.image, config.allowed_images)
         self._write(id, commit=fetched.commit, ref=fetched.ref, language=language, image=image)
         spec = ContainerSpec(id, image, mount)
-        container = make_container(self._runtime, spec, lambda *step: report(Progress(*step)))
+        container = make_container(self._runtime, spec, lambda *now: report(Progress(*now)))
         self._write(id, container_id=container, state="stopped", owner=None, progress=None)
+        metrics.CREATES.labels("created").inc()
         audit.record("created", id, commit=fetched.commit, image=image)
 
     @staticmethod
@@ -229,13 +229,16 @@ class Provision:
 
     def _give_up(self, id: str, error: DockboxError) -> None:
         mine = (Dockbox.id == id, Dockbox.owner == self._worker)
+        changes = (
+            delete(Dockbox).where(*mine, Dockbox.deleted_at.is_not(None)),
+            update(Dockbox)
+            .where(*mine, Dockbox.state == "creating")
+            .values(
+                state="failed", error=error.message, error_code=error.code, owner=None,
+                progress=None,
+            ),
+        )  # fmt: skip
         with transaction() as session:
-            session.execute(delete(Dockbox).where(*mine, Dockbox.deleted_at.is_not(None)))
-            session.execute(
-                update(Dockbox)
-                .where(*mine, Dockbox.state == "creating")
-                .values(
-                    state="failed", error=error.message, error_code=error.code, owner=None,
-                    progress=None,
-                )
-            )  # fmt: skip
+            ended = [session.execute(change.returning(Dockbox.id)).first() for change in changes]
+        if any(ended):  # or others have taken it over, and count it
+            metrics.CREATES.labels(error.code).inc()

@@ -37,6 +37,7 @@ from .provision import Provision
 from .runtime.engine import Engine
 from .seats import Seats
 from .strangers import Strangers
+from .vitals import Vitals
 
 log = logging.getLogger(__name__)
 FOLLOWERS = 1000  # streams of events that a worker has open
@@ -79,6 +80,7 @@ class Services:
         table = {self.images.default, *self.images.languages.values()}
         idle = IdleImages(config, self.runtime, table)
         self.garbage = Garbage(config, self.runtime, self.control, idle, self.worker)
+        self._vitals = Vitals(config.mount_point, greenlets)
 
     @contextmanager
     def at_work(self) -> Iterator[Control]:
@@ -106,6 +108,7 @@ class Services:
                 workers.beat(self.worker)
             except DatabaseUnavailable:
                 log.warning("the database cannot be reached; starting all the same")
+        self._vitals.start()
         self._greenlets.spawn("reaper", self._reaper.run)
         self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
         self._greenlets.repeat("tokens", self.guests.look, LOOK)
@@ -122,6 +125,7 @@ class Services:
         self.visits.close()
         self.provision.wait(patience)
         self._greenlets.end(1.0)
+        self.visits.report()
         with self._app.app_context():
             self._retire()
 

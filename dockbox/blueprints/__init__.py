@@ -10,9 +10,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
 
+from .. import metrics
 from ..auth.guard import check_host, check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
-from . import access, bounds, dockboxes, files, ops, page, session, terminal
+from . import access, bounds, dockboxes, files, measured, ops, page, session, terminal
 from .common import services
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ HEADERS = {
 
 def register(app: Flask) -> None:
     """Add every route, the checks before them and the one shape of errors."""
+    measured.register(app)
     app.before_request(_admit)
     app.after_request(_harden)
     bounds.limiter.init_app(app)
@@ -71,6 +73,7 @@ def _harden(response: Response) -> Response:
 
 
 def _ours(error: DockboxError) -> Response:
+    metrics.HTTP_ERRORS.labels(error.code).inc()
     response = jsonify(error.as_dict())
     response.status_code = error.status
     if error.retry_after:
@@ -101,6 +104,7 @@ def _http(error: HTTPException) -> Response:
     if isinstance(error, WebsocketMismatch):
         sentence = "This address speaks WebSocket, and no other does."
     name = error.name.lower().replace(" ", "_")
+    metrics.HTTP_ERRORS.labels(name).inc()
     response = jsonify({"error": sentence, "code": name})
     response.status_code = error.code or 500
     for header, value in error.get_headers():

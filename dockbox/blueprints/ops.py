@@ -10,9 +10,9 @@ from flask import Blueprint, Response, copy_current_request_context, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from .. import metrics
 from ..database import transaction
 from ..errors import DatabaseUnavailable, DockboxError
+from ..metrics.exposition import render
 from ..models import Installation
 from .common import services
 
@@ -55,7 +55,7 @@ def _database() -> None:
 
 @blueprint.get("/metrics")
 def show_metrics() -> ResponseReturnValue:
-    body, kind = metrics.render()
+    body, kind = render()
     return Response(body, content_type=kind)
 
 

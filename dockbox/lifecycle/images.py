@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from ..config import Config
 from ..database import clock, transaction
 from ..errors import ContainerGone, ImageUnavailable
+from ..metrics import step
 from ..models import Dockbox, Image
 from ..runtime.base import ContainerSpec, Report, Runtime
 
@@ -26,10 +27,12 @@ def make_container(runtime: Runtime, spec: ContainerSpec, report: Report) -> str
     Raises what the runtime raises.
     """
     for _ in range(TRIES):
-        pulled = runtime.ensure_image(spec.image, report)
+        with step("image"):
+            pulled = runtime.ensure_image(spec.image, report)
         _note(spec.image, pulled)
         report("Creating container", None, None)
-        with contextlib.suppress(ContainerGone):  # the image was removed in between
+        # the image may be removed in between
+        with contextlib.suppress(ContainerGone), step("container"):
             return runtime.create(spec)
     raise ImageUnavailable(f"The image {spec.image} was removed again and again.")
 

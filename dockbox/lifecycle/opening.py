@@ -10,6 +10,7 @@ from functools import partial
 import gevent
 from sqlalchemy import update
 
+from .. import metrics
 from ..config import Config
 from ..database import transaction
 from ..errors import (
@@ -63,10 +64,11 @@ class Opening:
         if box is None:
             raise NotFound()
         disk.check(self._config, box)
-        if box.container_id:
-            with contextlib.suppress(ContainerGone):
-                return self._open(id, box.container_id, before)
-        return self._open(id, self._make(box), "stopped")
+        with metrics.OPEN_SECONDS.labels(before).time():
+            if box.container_id:
+                with contextlib.suppress(ContainerGone):
+                    return self._open(id, box.container_id, before)
+            return self._open(id, self._make(box), "stopped")
 
     def _open(self, id: str, container: str, before: str) -> Session:
         # attached before it is started, so that not even the first prompt is missed

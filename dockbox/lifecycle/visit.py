@@ -7,14 +7,17 @@ import contextlib
 import gevent
 from wsproto import WSConnection
 
+from .. import metrics
 from ..auth.identity import Identity
 from ..config import Config
 from ..errors import DatabaseUnavailable, DockboxError, NotFound, Unauthorized
 from ..terminal.client import Client
 from ..terminal.protocol import Flow, Input, Raw, Size, Tty
+from ..terminal.traffic import Traffic
 from ..terminal.websocket import (
     FAILED,
     GOING_AWAY,
+    NO_CLOSE,
     NORMAL,
     NOT_ALLOWED,
     TOO_BIG,
@@ -47,6 +50,7 @@ class Visits:
     ) -> None:  # fmt: skip
         self._config, self._manager, self._opening = config, manager, opening
         self._sizes, self._arrivals, self._guests = sizes, arrivals, guests
+        self._traffic = Traffic()
         self._closing = False
 
     def serve(
@@ -58,7 +62,8 @@ class Visits:
         ``identity`` is who it is.  Who is still to say so, in the first message of ttyd's
         protocol, waits in the ``LOBBY``.  ``admit`` is asked about what that message has.
         """
-        client = Client(sock, protocol.prefix)
+        metrics.CONNECTS.inc()
+        client = Client(sock, protocol.prefix, self._traffic)
         if not identity:
             id = LOBBY
         connection = self._manager.connect(id, client)
@@ -74,16 +79,18 @@ class Visits:
             client.close(GOING_AWAY, RESTARTING)
         if isinstance(protocol, Raw):
             self._arrivals.begin(visit)  # with ttyd's protocol the first message tells the size
-        penance = 0.0
+        penance, by = 0.0, "server"
         try:
             for message in incoming:
                 self._act(visit, message)
                 incoming.most = MOST_INPUT
+            by = "server" if client.closing else "client"
             client.close(NORMAL)
         except Refused as refused:
             client.close(*refused.args)
             penance = PENANCE
         finally:
+            metrics.CLOSES.labels(by, client.closed[0] if client.closed else NO_CLOSE).inc()
             if visit.arrival:
                 visit.arrival.kill()
             self._guests.leave(client)
@@ -114,11 +121,18 @@ class Visits:
 
     def keep_alive(self) -> None:
         """Ping whoever is due, and look whether Docker is still there."""
+        self.report()
         for session in self._manager.sessions():
             session.check()
         for client in self._manager.clients():
             client.keep_alive(self._config.ping_interval)
             gevent.sleep(0)  # a thousand of them must not hold up who types
+
+    def report(self) -> None:
+        """Add what went through the terminals since the last time to the metrics."""
+        typed, sent = self._traffic.take()
+        metrics.INPUT_BYTES.inc(typed)
+        metrics.OUTPUT_BYTES.inc(sent)
 
     # --- what the client says ---------------------------------------------------------------
 
@@ -137,6 +151,7 @@ class Visits:
         elif not visit.types:
             return  # who views only is not heard
         elif isinstance(action, Input):
+            self._traffic.typed += len(action.data)
             if visit.session:
                 visit.session.type(client, action.data)
                 client.wait_for_input_room()

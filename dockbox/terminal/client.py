@@ -10,6 +10,7 @@ import gevent
 from gevent.event import Event
 
 from .outbox import Outbox
+from .traffic import Traffic
 from .websocket import CLOSE, PING, PONG, TOO_SLOW, Socket, close_payload, frame
 
 MOST_UNREAD = 1024 * 1024  # bytes of input that may wait for the shell, and one message more
@@ -20,8 +21,8 @@ LINGER = 2.0  # seconds for a client to take its close frame
 class Client(Outbox):
     """One WebSocket from the server's side; nothing here waits, unless its name says so."""
 
-    def __init__(self, sock: Socket, prefix: bytes = b"") -> None:
-        super().__init__(sock, prefix)
+    def __init__(self, sock: Socket, prefix: bytes = b"", traffic: Traffic | None = None) -> None:
+        super().__init__(sock, prefix, traffic or Traffic())
         self.closed: tuple[int, str] | None = None  # why it was closed by us
         self.heard = self._pinged = time.monotonic()
         self.unread = 0  # bytes of its input that the shell has not taken

@@ -17,6 +17,7 @@ from termios import TIOCOUTQ
 
 import gevent
 
+from .traffic import Traffic
 from .websocket import BINARY, Socket, frame
 
 HIGH_WATER = 256 * 1024  # bytes that may wait before the session waits
@@ -32,14 +33,15 @@ TCP_INFO, ACKNOWLEDGED = 128, 120  # bytes of linux/tcp.h's tcp_info; where tcpi
 class Outbox:
     """Output to one WebSocket, each frame beginning with ``prefix``.
 
-    ``room`` is called when a full outbox has room again, or will never have.
+    ``room`` is called when a full outbox has room again, or will never have.  ``traffic`` is
+    told what is sent.
     """
 
-    def __init__(self, sock: Socket, prefix: bytes = b"") -> None:
+    def __init__(self, sock: Socket, prefix: bytes, traffic: Traffic) -> None:
         self._sock = sock
         with contextlib.suppress(OSError):  # a Unix socket has no such option
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
-        self._prefix = prefix
+        self._prefix, self._traffic = prefix, traffic
         self.room: Callable[[], None] = lambda: None
         self._rest = memoryview(b"")  # of the frame that is being written
         self._control: list[bytes] = []  # whole frames, ahead of the output
@@ -78,6 +80,7 @@ class Outbox:
             self._write()
         else:  # nothing before it: straight out, without a switch of greenlets
             self._taken += len(data)
+            self._traffic.sent += len(data)
             self._start(frame(BINARY, self._prefix + data))
 
     def message(self, data: bytes) -> None:
@@ -196,6 +199,7 @@ class Outbox:
         before, piece = self.waiting, bytes(self._output[:FRAME])
         del self._output[:FRAME]
         self._taken += len(piece)
+        self._traffic.sent += len(piece)
         self._rest = memoryview(frame(BINARY, self._prefix + piece))
         if before > LOW_WATER >= self.waiting:
             self.room()

@@ -20,6 +20,7 @@ from wsproto.utilities import RemoteProtocolError
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 NORMAL, GOING_AWAY, PROTOCOL, NOT_ALLOWED = 1000, 1001, 1002, 1008
 TOO_BIG, FAILED, TOO_SLOW = 1009, 1011, 1013
+NO_CLOSE = 1006  # never sent: how the end of a connection without a close is called
 TURN, LASTS = 4, 0.001  # frames in a row, and seconds before there are more of them
 MOST_FRAGMENTS = 65536  # of one message, which they would not make larger, being empty
 
