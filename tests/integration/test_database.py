@@ -28,7 +28,7 @@ from ..unit.lifecycle.world import connected
 
 TABLES = {
     "dockboxes", "workers", "connections", "installation", "tokens", "tickets", "shares", "logins",
-    "rates",
+    "rates", "images",
 }  # fmt: skip
 
 
