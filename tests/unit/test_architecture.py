@@ -13,6 +13,7 @@ from flask import Flask
 
 from dockbox import cli
 from dockbox.blueprints import access, dockboxes, files, ops, page, session, terminal
+from dockbox.client import commands as user
 from dockbox.config import PARSERS
 
 from ..support.run import ROOT
@@ -105,6 +106,18 @@ def test_imports_go_one_way(inner: str, outer: str) -> None:
     assert not reached & set(outer.split())
 
 
+def test_the_client_is_a_room_of_its_own() -> None:
+    of_ours = {
+        name
+        for path in MODULES
+        if room(path) == "client"
+        for name in imports(path)
+        if name.startswith("dockbox.")
+    }
+    assert all(name.startswith("dockbox.client") for name in of_ours)
+    assert importers("dockbox.client") <= {"client", "cli", "__main__"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_module_fits_in_the_head(path: Path) -> None:
     lines = len(path.read_text().splitlines())
@@ -140,14 +153,13 @@ def commands(group: click.Group, *path: str) -> Iterator[tuple[str, click.Comman
 
 def test_every_command_is_in_the_docs_with_its_options() -> None:
     text = (ROOT / "docs" / "cli.md").read_text()
-    found = dict(commands(cli.dockbox))
-    assert len(found) >= 9
+    found = dict(commands(cli.dockbox)) | dict(commands(user.main))
+    assert len(found) >= 11
     for call, command in found.items():
         (row,) = re.findall(rf"^\| `({call}\b[^`]*)` \|", text, re.MULTILINE)
         options = {option for param in command.params for option in param.opts}
-        assert {word for word in options if word.startswith("--")} == set(
-            re.findall(r"--[a-z-]+", row)
-        )
+        told = set(re.findall(r"--[a-z-]+", row))
+        assert {option for option in options if option.startswith("--")} == told
 
 
 def test_every_route_is_in_the_reference() -> None:
