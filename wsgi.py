@@ -11,9 +11,10 @@ from dotenv import load_dotenv
 
 from dockbox import create_app
 from dockbox.errors import BadConfig
-from dockbox.greenlets import patch_psycopg2
+from dockbox.greenlets import patch_psycopg2, report_deaths
 
 patch_psycopg2()
+report_deaths()
 load_dotenv(Path(__file__).parent / ".env")
 try:
     app = create_app()

@@ -11,9 +11,9 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
-import gunicorn.glogging
 import gunicorn.systemd
 import gunicorn.util
 from gunicorn.arbiter import Arbiter
@@ -26,7 +26,7 @@ from dotenv import load_dotenv  # noqa: E402
 from dockbox import slots  # noqa: E402
 from dockbox.config import Config  # noqa: E402
 from dockbox.errors import BadConfig, WrongTables  # noqa: E402
-from dockbox.logs import formatter  # noqa: E402
+from dockbox.server_log import ServerLog  # noqa: E402
 
 load_dotenv(ROOT / ".env")
 try:
@@ -43,6 +43,7 @@ graceful_timeout = 30  # seconds for requests at the end
 CREATIONS = 24  # seconds for what is being created at the end, less than that by its clearing away
 keepalive = 75  # seconds; longer than the 60 of an ALB, or it would meet closed connections
 forwarded_allow_ips = ""  # nobody's scheme or SCRIPT_NAME; PROXIES says whom the app believes
+loglevel = max(settings.log_level, "info", key=["debug", "info", "warning", "error"].index)
 accesslog = os.environ.get("ACCESS_LOG") or None
 limit_request_line = 4094  # bytes of the first line; a longer one is 414
 limit_request_fields = 64  # headers; more of them, or larger ones, are 431
@@ -77,13 +78,8 @@ def refuse(client, status, reason, _):
 gunicorn.util.write_error = refuse
 
 
-class logger_class(gunicorn.glogging.Logger):
-    """gunicorn's lines in the form of all others."""
-
-    def setup(self, cfg):
-        super().setup(cfg)
-        for handler in [*self.error_log.handlers, *self.access_log.handlers]:
-            handler.setFormatter(formatter(settings.log_format))
+class logger_class(ServerLog):
+    form = settings.log_format
 
 
 def on_starting(server):
@@ -154,12 +150,14 @@ def hurry():
 def pre_request(worker, req):
     """The head is there: the body has as long again, and whoever reads it answers."""
     req.unreader.in_body, req.unreader.ends = True, time.monotonic() + SLOW
+    req.began = datetime.now()
 
 
 def post_request(worker, req, environ, resp):
     """The next request begins when it likes, which ``keepalive`` bounds."""
     if not req.unreader.late:
         req.unreader.in_body, req.unreader.ends = False, None
+    worker.log.over(resp, req, environ, req.began)
 
 
 def post_worker_init(worker):
@@ -182,6 +180,7 @@ def post_worker_init(worker):
             worker.log.error(error.message)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)  # or gunicorn would start others for ever
         sys.exit()
+    worker.log.refusals = services.refusals
     tell_systemd(worker)
     listeners = []
 

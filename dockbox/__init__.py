@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 # What a page of another site may read of an answer's head, besides what it always may.
-EXPOSED = ["Location", "Retry-After", "ETag", "Content-Disposition", "Content-Range"]
+EXPOSED = [
+    "Location",
+    "Retry-After",
+    "ETag",
+    "Content-Disposition",
+    "Content-Range",
+    "X-Request-Id",
+]
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -27,11 +34,11 @@ def create_app(config: Config | None = None) -> Flask:
     from flask import Flask
     from flask_cors import CORS
 
-    from . import blueprints, cli, database, logs, proxies, schema
+    from . import blueprints, cli, database, logs, proxies, request_ids, schema
     from .services import Services
 
     config = config or Config.from_env()
-    logs.configure(config.log_format)
+    logs.configure(config.log_format, config.log_level)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024  # no request says more than a URL and a few words
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -42,5 +49,6 @@ def create_app(config: Config | None = None) -> Flask:
         CORS(app, origins=list(config.allowed_origins), expose_headers=EXPOSED)
     blueprints.register(app)
     proxies.believe(app, config.proxies)
+    request_ids.register(app, config.proxies > 0)
     app.cli.add_command(cli.dockbox)
     return app

@@ -85,6 +85,7 @@ class Config:
     images_high: int = 0
     images_low: int = 60
     log_format: str = "text"
+    log_level: str = "info"
 
     @property
     def production(self) -> bool:
@@ -199,5 +200,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "IMAGES_HIGH": read.number(int, 0, 100),
     "IMAGES_LOW": read.number(int, 0, 100),
     "LOG_FORMAT": read.choice("text", "json"),
+    "LOG_LEVEL": read.choice("debug", "info", "warning", "error"),
 }
 assert {name.lower() for name in PARSERS} == {field.name for field in fields(Config)}

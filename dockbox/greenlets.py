@@ -12,6 +12,8 @@ import psycopg2
 import psycopg2.extensions
 from gevent.socket import wait_read, wait_write
 
+from . import logs
+
 log = logging.getLogger(__name__)
 DATABASE_TIMEOUT = 15.0  # seconds for one step of a statement or of connecting
 
@@ -23,11 +25,16 @@ class Greenlets:
         self._context = context
         self._running: set[gevent.Greenlet] = set()
 
-    def spawn(self, name: str, work: Callable[..., Any], *args: Any) -> gevent.Greenlet:
-        """Run ``work(*args)`` in a greenlet called ``name``; its errors are logged by that name."""
-        greenlet = gevent.Greenlet(self._run, work, *args)
-        greenlet.name = name
-        greenlet.link_exception(_report)
+    def spawn(
+        self, name: str, work: Callable[..., Any], *args: Any, dockbox: str | None = None
+    ) -> gevent.Greenlet:
+        """Run ``work(*args)`` in a greenlet called ``name``; its errors are logged by that name.
+
+        Its lines of the log are about what those of the caller are, and about ``dockbox``.
+        """
+        about = logs.about() | ({"dockbox": dockbox} if dockbox else {})
+        greenlet = gevent.Greenlet(self._run, about, work, *args)
+        greenlet.name, greenlet.about = name, about
         greenlet.link(self._running.discard)
         self._running.add(greenlet)
         greenlet.start()
@@ -46,7 +53,8 @@ class Greenlets:
 
         self.spawn(name, run)
 
-    def _run(self, work: Callable[..., Any], *args: Any) -> Any:
+    def _run(self, about: dict[str, object], work: Callable[..., Any], *args: Any) -> Any:
+        logs.begin(about)
         with self._context():
             return work(*args)
 
@@ -55,8 +63,14 @@ class Greenlets:
         gevent.killall(list(self._running), timeout=seconds)
 
 
-def _report(greenlet: gevent.Greenlet) -> None:
-    log.error("greenlet %s died", greenlet.name, exc_info=greenlet.exc_info)
+def report_deaths() -> None:
+    """Have the death of any greenlet in the log, where gevent would print a traceback."""
+    gevent.get_hub().print_exception = _report
+
+
+def _report(greenlet: Any, kind: Any, value: Any, trace: Any) -> None:
+    name, about = getattr(greenlet, "name", greenlet), getattr(greenlet, "about", {})
+    log.error("greenlet %s died", name, exc_info=(kind, value, trace), extra={"fields": about})
 
 
 def patch_psycopg2() -> None:

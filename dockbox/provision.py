@@ -97,7 +97,7 @@ class Provision:
         raise DatabaseUnavailable("No free name was found.")
 
     def _spawn(self, id: str, order: Order) -> gevent.Greenlet:
-        greenlet = self._greenlets.spawn(f"create {id}", self._run, id, order)
+        greenlet = self._greenlets.spawn("create", self._run, id, order, dockbox=id)
         self._running[id] = greenlet
 
         def ended(_: gevent.Greenlet) -> None:
@@ -132,7 +132,7 @@ class Provision:
         except Cancelled:
             self.abandon(id, Cancelled())
         except DockboxError as error:
-            log.info("create %s failed: %s", id, error.message)
+            log.info("create failed: %s", error.message)
             self.abandon(id, error)
         except gevent.GreenletExit:
             self.abandon(id, DockboxError(INTERRUPTED))
@@ -188,6 +188,8 @@ class Provision:
             nonlocal last, written
             if step.step == last and time.monotonic() - written < 0.5:
                 return
+            if step.step != last:
+                log.debug("%s", step.step)
             last, written = step.step, time.monotonic()
             shown = {"step": step.step, "percent": step.percent, "bytes": step.bytes}
             self._write(id, progress=json.dumps(shown))
@@ -223,7 +225,7 @@ class Provision:
             self._control.clear_files(id)
             self._give_up(id, error)
         except DockboxError as another:
-            log.warning("create %s could not be cleared away: %s", id, another.message)
+            log.warning("create could not be cleared away: %s", another.message)
             with contextlib.suppress(DatabaseUnavailable):  # what is ours but idle is adopted too
                 queue.release(id, self._worker)
 

@@ -34,6 +34,7 @@ from .lifecycle.visit import Visits
 from .lifecycle.watch import Watcher
 from .models import Installation
 from .provision import Provision
+from .refusals import SPAN, Refusals
 from .runtime.engine import Engine
 from .seats import Seats
 from .strangers import Strangers
@@ -65,6 +66,7 @@ class Services:
         self.guests = Guests()
         self.room = Room(config)
         self.strangers = Strangers()
+        self.refusals = Refusals()
         self.followers = Seats(config.max_box_connections, FOLLOWERS)
         self.transfers = Seats(EACH, TRANSFERS, "Too many of its files are on their way already.")
         self.files_room = FilesRoom(config.container_disk)
@@ -113,6 +115,7 @@ class Services:
         self._greenlets.repeat("keepalive", self.visits.keep_alive, self.visits.pause)
         self._greenlets.repeat("tokens", self.guests.look, LOOK)
         self._greenlets.repeat("disk", self._disk.look, TICK)
+        self._greenlets.repeat("refusals", self.refusals.tell, SPAN)
         self._greenlets.repeat("garbage", self.garbage.look, GARBAGE_TICK)
 
     def close(self, patience: float) -> None:

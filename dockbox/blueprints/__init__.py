@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 from wsproto.utilities import ProtocolError
 
-from .. import metrics
+from .. import logs, metrics
 from ..auth.guard import check_host, check_origin, identify
 from ..errors import BadRequest, DockboxError, PayloadTooLarge, Unauthorized
 from . import access, bounds, dockboxes, files, measured, ops, page, session, terminal
@@ -55,6 +55,7 @@ def register(app: Flask) -> None:
 
 def _admit() -> None:
     config = services().config
+    request.environ[logs.ROUTE] = request.url_rule.rule if request.url_rule else None
     g.identity = None  # for whatever is said of a request that is refused
     check_origin(request, config)
     if request.endpoint not in OPERATORS:
@@ -86,11 +87,9 @@ def _ours(error: DockboxError) -> Response:
 
 
 def _note_refusal(error: DockboxError) -> None:
-    fields = {
-        "code": error.code, "method": request.method, "path": request.path[:200],
-        "address": request.remote_addr,
-    }  # fmt: skip
-    log.warning("refused", extra={"fields": fields})
+    services().refusals.note(
+        error.code, method=request.method, path=request.path[:200], address=request.remote_addr
+    )
 
 
 def _http(error: HTTPException) -> Response:

@@ -7,6 +7,7 @@ from typing import cast
 from flask import current_app, g, request
 from sqlalchemy.orm import Session
 
+from .. import logs
 from ..audit import act
 from ..errors import NotFound
 from ..lifecycle.lookup import Snapshot, find, snapshots
@@ -33,6 +34,7 @@ def lookup(key: str, room: Room | None = None) -> Dockbox:
     box = find(key, look)
     if box is None or not g.identity.sees(box):
         raise NotFound()
+    logs.note(dockbox=box.id)
     return box
 
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 
-from .. import errors
+from .. import errors, logs
 from ..database import transaction
 from ..lifecycle.lookup import find, page
 from ..models import Dockbox
@@ -32,6 +32,7 @@ def create() -> ResponseReturnValue:
     order = replace(payload.order(request, config), token=g.identity.token)
     wait = payload.wait(request, config.create_wait)
     id, work = services().provision.begin(order)
+    logs.note(dockbox=id)
     audit("create", id, source=order.source.public_url)
     work.join(wait)
     box = find(id)

@@ -73,7 +73,7 @@ class Arrivals:
 
     def begin(self, visit: Visit) -> None:
         """Never waits; ``visit.session`` is there when it is in."""
-        visit.arrival = self._greenlets.spawn(f"arrive {visit.id}", self._arrive, visit)
+        visit.arrival = self._greenlets.spawn("arrive", self._arrive, visit, dockbox=visit.id)
 
     def _arrive(self, visit: Visit) -> None:
         try:

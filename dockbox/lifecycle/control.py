@@ -81,7 +81,7 @@ class Control:
         """
         with self.under_way(id):
             if queue.begin_stop(id, self._worker, error=error, disk_bytes=held):
-                log.warning("stopping %s: %s", id, error)
+                log.warning("stopping: %s", error, extra={"fields": {"dockbox": id}})
                 self.finish_stop(id)
 
     def stop_again(self, id: str, container: str) -> None:

@@ -108,16 +108,16 @@ class Disk:
                 return
             if box.id not in self._looking:
                 self._looking.add(box.id)
-                self._greenlets.spawn(f"disk {box.id}", self._look, box)
+                self._greenlets.spawn("disk", self._look, box, dockbox=box.id)
 
     def _look(self, box: Box) -> None:
         began = time.monotonic()
         try:
             self._judge(box, self._held(box))
         except DockboxError as error:
-            log.warning("what %s holds is not known: %s", box.id, error.message)
+            log.warning("what it holds is not known: %s", error.message)
         except OSError as error:
-            log.warning("what %s holds is not known: %s", box.id, error.strerror)
+            log.warning("what it holds is not known: %s", error.strerror)
         finally:
             self._looking.discard(box.id)
             if box.id in self._due:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 
-from .. import audit
+from .. import audit, logs
 from ..config import Config
 from ..database import clock, transaction
 from ..errors import DockboxError
@@ -120,7 +120,8 @@ class Garbage:
         end = time.monotonic() + seconds if seconds is not None else float("inf")
         for policy in on:
             while time.monotonic() < end and (id := oldest(policy)):
-                with self._control.under_way(id):  # or we would take our own claim for half done
+                # under way, or we would take our own claim for half done
+                with self._control.under_way(id), logs.concerning(dockbox=id):
                     if box := claim(policy, id, self._worker):
                         self._clear_away(policy, box)
                         yield _item(policy, box)

@@ -91,7 +91,7 @@ class ConnectionManager:
             if found is None or (found.successful() and found.value.ended.is_set()):
                 found = self._sessions[dockbox] = AsyncResult()
                 # in a greenlet of its own: a client that leaves must not take others with it
-                self._greenlets.spawn(f"open {dockbox}", self._open, dockbox, open, found)
+                self._greenlets.spawn("open", self._open, dockbox, open, found, dockbox=dockbox)
         session: Session = found.get()
         return session
 

@@ -85,7 +85,7 @@ class Opening:
         except BaseException:
             stream.close()
             raise
-        self._greenlets.spawn(f"pump {id}", self._pump, id, container, session)
+        self._greenlets.spawn("pump", self._pump, id, container, session, dockbox=id)
         return session
 
     def _settle_started(self, id: str, container: str, session: Session, before: str) -> None:
@@ -136,7 +136,7 @@ class Opening:
         """Have drawn what a replay lacks that is cut; never waits."""
         if id not in self._redrawing:
             self._redrawing.add(id)
-            self._greenlets.spawn(f"redraw {id}", self._redraw, id, session)
+            self._greenlets.spawn("redraw", self._redraw, id, session, dockbox=id)
 
     def _redraw(self, id: str, session: Session) -> None:
         gevent.sleep(REDRAW)
@@ -167,7 +167,7 @@ class Opening:
         """Nobody is here any more; a session would have to be read for nobody.  Never waits."""
         if id not in self._left_alone:
             self._left_alone.add(id)
-            self._greenlets.spawn(f"abandon {id}", self._abandon, id)
+            self._greenlets.spawn("abandon", self._abandon, id, dockbox=id)
 
     def _abandon(self, id: str) -> None:
         gevent.sleep(RELOAD)
@@ -179,7 +179,7 @@ class Opening:
         try:
             session.pump()
         except Exception:
-            log.exception("the pump of %s failed", id)
+            log.exception("the pump failed")
         self._manager.ended(id, session)
         if not session.empty:
             noticed = self._manager.connections(id, session.clients)

@@ -79,7 +79,8 @@ class Reaper:
             self._sizes.fit(id)
         workers.queue_idle()
         for box in workers.adopt(self._worker, self._control.busy, steady):
-            log.info("finishing what was left half done: %s, %s", box.id, box.state)
+            fields = {"dockbox": box.id, "state": box.state}
+            log.info("finishing what was left half done", extra={"fields": fields})
             self._work("finish", box, self._finish(box))
         if not self._reconciling:  # beside this loop: an engine that hangs must not stop the beat
             self._reconciling = self._greenlets.spawn("reconcile", self._compare_containers)
@@ -123,11 +124,11 @@ class Reaper:
             try:
                 work(box.id)
             except DockboxError as error:
-                log.warning("%s %s failed: %s", what, box.id, error.message)
+                log.warning("%s failed: %s", what, error.message)
             finally:
                 self._control.let_go(box.id)
 
-        self._greenlets.spawn(f"{what} {box.id}", run)
+        self._greenlets.spawn(what, run, dockbox=box.id)
 
     # --- Docker against the database ------------------------------------------------------
 
@@ -158,7 +159,8 @@ class Reaper:
                 queue.found_running(id, calm)
         for id in containers:
             if known.get(id, "failed") == "failed":
-                log.warning("removing a container without a dockbox: %s", id)
+                fields = {"dockbox": id}
+                log.warning("removing a container without a dockbox", extra={"fields": fields})
                 with contextlib.suppress(RuntimeFailed):  # the others are not to wait for it
                     self._runtime.remove(id)
 

@@ -75,7 +75,7 @@ class Sizes:
     def _begin(self, dockbox: str) -> None:
         if dockbox not in self._busy:
             self._busy.add(dockbox)
-            self._greenlets.spawn(f"size {dockbox}", self._run, dockbox)
+            self._greenlets.spawn("size", self._run, dockbox, dockbox=dockbox)
 
     def _run(self, dockbox: str) -> None:
         applied: tuple[str, Size] | None = None
