@@ -19,7 +19,7 @@ from .base import Deadline
 
 T = TypeVar("T")
 # few threads unpack at once, since each of them takes the interpreter's lock from the terminals
-POOLS = {"files": 16, "unpack": 2, "names": 8, "usage": 4, "browse": 8, "remove": 2}
+POOLS = {"files": 16, "unpack": 2, "names": 8, "usage": 4, "browse": 8, "remove": 2, "metrics": 1}
 LOOKUP = 10.0
 TURN = 0.005
 _pools: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
