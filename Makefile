@@ -21,7 +21,7 @@ test: .venv/.dev web/vendor/.stamp ## install what the tests need, and run them 
 	@scripts/need git git dockerd docker.io docker-registry docker-registry \
 	  busybox busybox-static bash-static bash-static initdb postgresql mkfs.ext4 e2fsprogs \
 	  ip iproute2 iptables iptables vim.tiny vim-tiny node nodejs \
-	  haproxy haproxy faketime faketime openssl openssl ssh openssh-client chromium chromium
+	  haproxy haproxy nginx nginx-light faketime faketime openssl openssl ssh openssh-client chromium chromium
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 

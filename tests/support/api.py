@@ -13,15 +13,16 @@ from .waiting import eventually
 
 
 class Api:
-    """All calls, at a loopback ``port``."""
+    """All calls, at a loopback ``port``; over TLS with the file of an ``authority`` to trust."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, authority: str = "") -> None:
+        self.port, self.authority = port, authority
+        self.url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
         self.terminals: list[Terminal] = []
 
     def request(self, method: str, path: str, timeout: float = 60, **more: Any) -> Any:
         """An HTTP request, with what ``requests.request`` takes; a ``requests.Response``."""
+        more.setdefault("verify", self.authority or True)
         return requests.request(method, self.url + path, timeout=timeout, **more)
 
     get = partialmethod(request, "GET")
@@ -58,7 +59,9 @@ class Api:
 
         The test's end closes it.
         """
-        address = f"ws://127.0.0.1:{self.port}/v1/dockbox/ws/{key}"
+        address = f"ws{self.url.removeprefix('http')}/v1/dockbox/ws/{key}"
+        if self.authority:
+            options["sslopt"] = {"ca_certs": self.authority}
         terminal = Terminal(f"{address}?{query}" if query else address, headers, **options)
         self.terminals.append(terminal)
         return terminal

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import websocket
 
+from .api import Api
 from .run import ROOT, Run
 from .server import Server
 from .terminal import Terminal
@@ -28,7 +29,7 @@ with app.app_context():
 class Caller:
     """Whoever has the token ``text``."""
 
-    def __init__(self, server: Server, text: str) -> None:
+    def __init__(self, server: Api, text: str) -> None:
         self.server, self.text = server, text
         self.id = text.split("_")[1]
 

@@ -13,12 +13,12 @@ Event = tuple[str, dict[str, Any]]
 
 
 class Events:
-    """Connects at once; ``seen`` is all that came so far."""
+    """Connects at once, with what ``Api.get`` takes; ``seen`` is all that came so far."""
 
-    def __init__(self, server: Api, key: str, timeout: float = 30) -> None:
+    def __init__(self, server: Api, key: str, timeout: float = 30, **more: Any) -> None:
         self.seen: list[Event] = []
-        self.answer = requests.get(
-            f"{server.url}/v1/dockbox/{key}/events", stream=True, timeout=timeout
+        self.answer: requests.Response = server.get(
+            f"/v1/dockbox/{key}/events", timeout, stream=True, **more
         )
         self._lines = self.answer.iter_lines(chunk_size=1)
 
