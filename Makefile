@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= 3 # of the tests, each with an engine and a PostgreSQL of its own
 
-.PHONY: help setup run test check bench chaos format lock audit fuzz clean
+.PHONY: help setup run test check bench sizing chaos format lock audit fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ format: .venv/.dev ## mend format and lint
 bench: .venv/.bench dockbox/static/vendor/.stamp ## measure dockbox beside Docker itself; docs/benchmarks.md explains the table
 	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static initdb postgresql chromium chromium
 	$(PY) -m tests.bench $(ARGS)
+
+sizing: .venv/.dev ## measure what a server, a dockbox and a connection take; ARGS=--write puts it into docs/operating.md
+	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static initdb postgresql
+	$(PY) -m tests.bench.sizing $(ARGS)
 
 chaos: .venv/.dev ## break everything at random, and see that dockbox bears it
 	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static \
