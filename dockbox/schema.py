@@ -41,19 +41,14 @@ def _upgrade(instance: Path) -> None:
         # where it is away, whoever needs it says so: a command, or a server that waits for it
         with contextlib.suppress(DatabaseUnavailable):
             with transaction(reads=True) as session:
-                newer = _newer(session)
-            if not newer:
+                older = _older(_found(session))
+            if older:
                 upgrade(directory=str(MIGRATIONS))
 
 
 def wanted() -> str:
     """The revision of the tables that this version was made for."""
     return str(_scripts().get_current_head())
-
-
-def found(session: Session) -> str | None:
-    """The revision of the database's tables; ``None`` where there are none."""
-    return MigrationContext.configure(session.connection()).get_current_revision()
 
 
 def check() -> str:
@@ -63,10 +58,10 @@ def check() -> str:
     """
     ours = wanted()
     with transaction(reads=True) as session:
-        theirs = found(session)
+        theirs = _found(session)
         if theirs == ours:
             return ""
-        if not _newer(session):
+        if _older(theirs):
             raise WrongTables(
                 f"The database's tables are not up to date: revision {ours} is needed, they have"
                 f" {theirs or 'none'}. Run: flask --app wsgi db upgrade"
@@ -80,10 +75,15 @@ def check() -> str:
     return f"The database's tables are of a newer version, with which this one works: {theirs}."
 
 
-def _newer(session: Session) -> bool:
-    """Whether the tables are of a revision that this version has not heard of."""
+def _found(session: Session) -> str | None:
+    """The revision of the database's tables; ``None`` where there are none."""
+    return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def _older(revision: str | None) -> bool:
+    """Whether this version's migrations lead on from there; they do not know newer ones."""
     known = {script.revision for script in _scripts().walk_revisions()}
-    return found(session) not in {None, *known}
+    return revision is None or revision in known - {wanted()}
 
 
 def _scripts() -> ScriptDirectory:
