@@ -186,6 +186,13 @@ def test_an_empty_database_host_is_sqlite_and_needs_no_login() -> None:
         assert name in message
 
 
+@pytest.mark.parametrize(("high", "low"), [("60", "60"), ("50", ""), ("10", "20")])
+def test_images_go_between_two_marks(high: str, low: str) -> None:
+    assert "IMAGES_HIGH" in complaint(images_high=high, images_low=low)
+    made = config(images_high="61"), config(images_high="0", images_low="80"), config()
+    assert [(one.images_high, one.images_low) for one in made] == [(61, 60), (0, 80), (0, 60)]
+
+
 def test_no_secret_is_in_the_repr_or_a_message() -> None:
     assert "s3cret" not in repr(config())
     assert "s3cret" not in complaint(port="x")

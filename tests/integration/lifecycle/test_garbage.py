@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from docker.errors import ImageNotFound
 
+from dockbox.runtime import chores
+from dockbox.runtime.storage import filled
+
 from ...conftest import SERVERS
 from ...support import images
 from ...support.engine import Engine
@@ -114,16 +117,17 @@ def trail(server: Server, **wanted: object) -> list[dict[str, Any]]:
 
 def test_untouched_dockboxes_go_by_themselves_and_those_in_use_stay(run: Run, world: Old) -> None:
     server = world.server
-    old, young, used = world.box(), world.box(), world.box()
+    old, young, used, read = (world.box() for _ in range(4))
     with server.connect(used) as terminal:
         terminal.run("true")
-        world.age(old, used)
+        world.age(old, used, read)
+        assert server.get(f"/v1/dockbox/{read}/files/").ok
         assert [item["id"] for item in collect(run, server, "--dry-run")] == [old]
         assert there(world, old) == (True, True, True)  # nothing was done
         world.look()
         eventually(lambda: there(world, old) == (False, False, False), 30, "its end")
         assert "still" in terminal.run("echo still")
-    assert there(world, young) == there(world, used) == (True, True, True)
+    assert [there(world, id) for id in (young, used, read)] == [(True, True, True)] * 3
     [line] = trail(server, message="delete", dockbox=old)
     assert (line["by"], line["reason"]) == ("gc", "untouched for 30 days")
 
@@ -216,6 +220,13 @@ def test_idle_images_go_the_longest_unused_first_until_there_is_room(
     assert [item["name"] for item in collect(run, server, "--images")] == [fourth]
     assert has(world, first) and has(world, own) and has(world, images.BASH)
     assert server.create(world.archive(), image=second)["image"] == second  # it is pulled again
+
+
+def test_how_full_the_disk_is_can_be_seen_from_a_container(world: Old) -> None:
+    api = world.engine.client().api
+    here = filled(api.info()["DockerRootDir"])
+    assert abs(chores.filled(api, "dockbox-disk", {}, images.SH) - here) <= 1.5
+    assert not api.containers(all=True)
 
 
 def used(disk: Path) -> int:
