@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 
 log = logging.getLogger(__name__)
-MOST, SPAN = 20, 10.0  # lines of a kind that a worker writes in so many seconds
+MOST, SPAN = 20, 5.0  # lines of a kind that a worker writes in so many seconds
 
 
 class Refusals:

@@ -130,8 +130,6 @@ def test_greenlets_that_die_and_warnings_are_lines_as_well() -> None:
     ("level", "ours", "others"),
     [
         ("debug", {"debug", "info", "warning"}, {"info", "warning"}),
-        ("info", {"info", "warning"}, {"info", "warning"}),
-        ("warning", {"warning"}, {"warning"}),
         ("error", set(), set()),
     ],
 )
