@@ -60,9 +60,10 @@ def test_a_worker_in_the_place_of_a_dead_one_counts_on_in_its_files(parent: Path
         slots.leave(0)
         python(COUNT, "0")
     assert {file.name for file in folder.iterdir()} == files
+    slots.leave(1)
     lines = python(TOTAL).splitlines()
     assert 'dockbox_creates_total{outcome="created"} 4.0' in lines
-    assert "dockbox_process_open_fds 20.0" in lines  # of those that live
+    assert "dockbox_process_open_fds 10.0" in lines  # of those that live
     slots.end()
 
 
