@@ -23,8 +23,8 @@ class Local:
     """Where the user types, and where output goes."""
 
     def __init__(self, stdin: int = 0, stdout: int = 1) -> None:
-        self._in, self._out = stdin, stdout
         self.types, self.sees = os.isatty(stdin), os.isatty(stdout)
+        self._in, self._out = stdin, _unblocked(stdout) if self.sees else stdout
 
     @contextmanager
     def raw(self) -> Iterator[None]:
@@ -40,7 +40,7 @@ class Local:
             with contextlib.suppress(OSError, termios.error):  # the terminal may be gone
                 termios.tcsetattr(self._in, termios.TCSANOW, before)
                 if self.sees:
-                    os.write(self._out, PLAIN)
+                    os.write(self._out, PLAIN)  # lost where nobody reads
 
     def size(self) -> dict[str, int]:
         """As the protocol has it; nothing where nobody types, who would only shrink others'."""
@@ -65,7 +65,8 @@ class Local:
         loop = asyncio.get_running_loop()
         while data:
             await _ready(loop, "writer", self._out)
-            data = data[os.write(self._out, data[:ATOMIC]) :]
+            with contextlib.suppress(BlockingIOError):
+                data = data[os.write(self._out, data[:ATOMIC]) :]
 
     async def clear(self) -> None:
         if self.sees:
@@ -80,6 +81,14 @@ class Local:
         """The same, in place of the line where the cursor is."""
         sys.stderr.write(f"\r\x1b[K[{text}]")
         sys.stderr.flush()
+
+
+def _unblocked(fd: int) -> int:
+    """This terminal, opened for ourselves: a flag on ``fd`` would be one for its other users."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:  # it has no name here
+        return fd
 
 
 async def _ready(loop: asyncio.AbstractEventLoop, side: str, fd: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -25,9 +26,14 @@ SETTINGS = {"auth": "token", "idle_timeout": 600}
 
 
 @pytest.fixture(scope="module")
-def ann(run: Run, module_server: Server) -> Caller:
-    """Who has a token of the server."""
-    return make_callers(run, module_server)[0]
+def people(run: Run, module_server: Server) -> list[Caller]:
+    """Two users and an admin, each with a token of the server."""
+    return make_callers(run, module_server)
+
+
+@pytest.fixture
+def ann(people: list[Caller]) -> Caller:
+    return people[0]
 
 
 @pytest.fixture
@@ -87,15 +93,30 @@ def test_a_tilde_at_the_beginning_of_a_line_is_for_the_client(connect: Connect) 
     user.ends(0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_even_while_nobody_reads_and_the_terminal_is_as_before(
-    connect: Connect, number: signal.Signals
+@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGHUP, "~."])
+def test_it_ends_even_while_nobody_reads_and_the_terminal_is_as_before(
+    connect: Connect, way: signal.Signals | str
 ) -> None:
     user = connect().ready()
     user.type("yes\r")
     user.see("y\r\n")  # from now on nothing is read, and the terminal fills up
-    user.kill(number)
-    assert f"Ended by {number.name}." in user.ends(128 + number)
+    eventually(lambda: _full(user), what="a full terminal")
+    if isinstance(way, str):
+        user.type(f"\r{way}")
+    else:
+        user.kill(way)
+    eventually(lambda: not user.raw, what="the terminal as before")
+    if isinstance(way, str):
+        user.ends(0)
+    else:
+        assert f"Ended by {way.name}." in user.ends(128 + way)
+
+
+def _full(user: User) -> bool:
+    """Whether the client waits for its terminal."""
+    before = user.written()
+    time.sleep(0.1)
+    return user.written() == before
 
 
 def test_a_connection_that_breaks_is_made_again_to_the_same_shell(
@@ -107,13 +128,13 @@ def test_a_connection_that_breaks_is_made_again_to_the_same_shell(
     with relay.cut():
         user.see("The connection broke. Connecting again in 0 s; ~. leaves.")
         user.see("cannot be reached. Connecting again in")
-        user.type("lost\r")
+        user.type("touch lost\r")
     user.see("\x1bc")  # what follows is the recent output, sent again
-    assert user.run("echo $kept") == "once\n"
+    assert user.run("echo $kept; ls") == "once\nmain.py\n"
     with relay.cut():
         user.see("Connecting again")
         user.type("\r~.")
-        assert "lost" not in user.ends(0)
+        user.ends(0)
     relay.close()
 
 
@@ -137,8 +158,8 @@ def test_it_ends_with_the_dockbox_and_says_why(connect: Connect, ann: Caller, bo
     assert "Error: The dockbox was deleted." in user.ends(3)
 
 
-def test_what_cannot_be_connected_to_is_told(connect: Connect, callers: list[Caller]) -> None:
-    bob = callers[1].text
+def test_what_cannot_be_connected_to_is_told(connect: Connect, people: list[Caller]) -> None:
+    bob = people[1].text
     dead = f"http://127.0.0.1:{free_port()}"
     for user, code, why in [
         (connect(server=dead), 1, f"Error: {dead} cannot be reached."),
@@ -234,8 +255,5 @@ def test_a_create_that_is_interrupted_goes_on(
     user.kill(signal.SIGINT)
     assert "It is being created all the same: slow" in user.ends(130)
     site.delay = 0.0
-    created: Callable[[], bool] = lambda: (  # noqa: E731
-        ann.call("GET", "/v1/dockbox/slow").json()["state"] == "stopped"
-    )
-    eventually(created, 20)
+    eventually(lambda: ann.call("GET", "/v1/dockbox/slow").json()["state"] == "stopped", 20)
     ann.call("DELETE", "/v1/dockbox/slow")

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ptyprocess import PtyProcess
 
@@ -77,6 +78,11 @@ class User:
             except OSError:  # nobody has the terminal open any more
                 break
         return True
+
+    def written(self) -> int:
+        """Bytes that it has written so far, anywhere."""
+        lines = Path(f"/proc/{self.process.pid}/io").read_text().splitlines()
+        return int(dict(line.split(": ") for line in lines)["wchar"])
 
     def kill(self, number: signal.Signals) -> None:
         os.kill(self.process.pid, number)
