@@ -24,7 +24,7 @@ from .local import Local
 
 INPUT, RESIZE, OUTPUT = b"0", b"1", b"0"  # docs/protocol.md
 STOPPED, GOING_AWAY, POLICY, TOO_SLOW = 1000, 1001, 1008, 1013  # close codes
-OPEN, CLOSE = 15, 2  # seconds for the beginning and the end of a connection
+OPEN, CLOSE = 15, 1  # seconds for the beginning and the end of a connection
 STEADY = 60.0  # seconds after which a connection has been a good one
 SILENT = 15.0  # seconds for the first output
 LONGEST = 30.0  # seconds between two tries
@@ -139,6 +139,7 @@ class Session:
             except Lost as lost:
                 why = str(lost)
             else:
+                self._lost = False  # before the screen says so: what is typed now is meant
                 await self._local.clear()
                 return socket
         raise Failed(why)
@@ -167,7 +168,6 @@ class Session:
         async with socket:
             sending = asyncio.ensure_future(self._send(socket))
             telling = asyncio.ensure_future(self._tell(socket))
-            self._lost = False
             try:
                 await self._receive(socket)
             except ConnectionClosed as closed:

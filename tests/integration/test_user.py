@@ -93,7 +93,7 @@ def test_a_tilde_at_the_beginning_of_a_line_is_for_the_client(connect: Connect) 
     user.ends(0)
 
 
-@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGHUP, "~."])
+@pytest.mark.parametrize("way", [signal.SIGHUP, "~."])
 def test_it_ends_even_while_nobody_reads_and_the_terminal_is_as_before(
     connect: Connect, way: signal.Signals | str
 ) -> None:
