@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from ..support import images
 from ..support.engine import Engine
 from ..support.postgres import Postgres, binary
 from ..support.run import Run
-from ..support.waiting import eventually
 from ..support.world import World
 
 pytestmark = pytest.mark.postgres

@@ -166,3 +166,21 @@ def test_every_route_is_in_the_reference() -> None:
     assert len(routes()) >= 12
     text = (ROOT / "docs" / "api.md").read_text()
     assert [route for route in routes() if route not in text] == []
+
+
+def curls(text: str) -> Iterator[str]:
+    """Method and path of each example with curl, as routes are spelled."""
+    for line in re.findall(r"^curl (.*)$", text, re.MULTILINE):
+        method = re.search(r"-X (\w+)", line)
+        sends = "PUT" if " -T " in f" {line}" else "POST" if " -d " in line else "GET"
+        (path,) = re.findall(r"\$[BS][^\s\"?]*", line)[-1:]
+        path = path.replace("$B", "/v1/dockbox").replace("$S", "") or "/"
+        path = re.sub(r"/files/.+", "/files/<path>", path.replace("/flask", "/<id>", 1))
+        yield f"{method[1] if method else sends} {re.sub(r'[0-9a-f]{12}$', '<id>', path)}"
+
+
+def test_every_call_of_the_api_has_an_example_with_curl() -> None:
+    calls = {route for route in routes() if "/v1/" in route} - {"GET /v1/dockbox/ws/<id>"}
+    calls |= {"GET /health", "GET /ready", "GET /metrics", "GET /openapi.json"}
+    shown = set(curls((ROOT / "docs" / "api.md").read_text()))
+    assert calls - shown == set()
