@@ -5,10 +5,10 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= 3 # of the tests, each with an engine and a PostgreSQL of its own
 
-.PHONY: help setup run test check bench sizing chaos format lock audit fuzz clean
+.PHONY: help setup run test test-setup check bench sizing chaos format lock audit fuzz clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.run dockbox/static/vendor/.stamp ## install what running needs; Python packages into .venv
 	@scripts/need git git
@@ -25,11 +25,20 @@ test: .venv/.dev web/vendor/.stamp ## install what the tests need, and run them 
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+test-setup: .venv/.dev ## run setup_ec2.sh on a bare Debian 12 of its own
+	@scripts/need debootstrap debootstrap git git dockerd docker.io \
+	  busybox busybox-static bash-static bash-static initdb postgresql
+	@root=$$(mktemp -d); trap 'rm -rf "$$root"' EXIT; chmod 755 "$$root"; \
+	debootstrap --include=systemd-sysv,ca-certificates bookworm "$$root" \
+	  "$$(apt-get indextargets --format '$$(REPO_URI)' 'Codename: bookworm' | head -1)"; \
+	SETUP_ROOT=$$root $(PY) -m pytest tests/deploy --timeout 900 $(ARGS)
+
 check: .venv/.dev ## format, lint and types, changing nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	@if command -v shellcheck >/dev/null; then shellcheck $$(grep -lE '^#!.*bash' scripts/*) .ci/run deploy/firewall; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x $$(grep -lE '^#!.*bash' scripts/*) .ci/run \
+	  setup_ec2.sh deploy/as-dockbox deploy/firewall; fi
 
 format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .
