@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 JOBS ?= 3 # of the tests, each with an engine and a PostgreSQL of its own
 
-.PHONY: help setup run test test-setup check bench sizing chaos format lock audit fuzz clean
+.PHONY: help setup run test test-setup check bench sizing chaos compose format lock audit fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,11 @@ chaos: .venv/.dev ## break everything at random, and see that dockbox bears it
 	@scripts/need git git dockerd docker.io busybox busybox-static bash-static bash-static \
 	  initdb postgresql ip iproute2 iptables iptables
 	$(PY) -m tests.chaos $(ARGS)
+
+compose: .venv/.dev ## deploy/compose.yml and the image, from nothing; for minutes, needs the ports 80, 443 and 8000
+	@scripts/need git git dockerd docker.io docker-compose docker-compose debootstrap debootstrap \
+	  busybox busybox-static bash-static bash-static openssl openssl
+	$(PY) -m tests.compose
 
 lock: .venv/.tools ## pin what requirements*.in ask for, with hashes, in requirements*.txt
 	scripts/lock $(ARGS)

@@ -72,7 +72,8 @@ def url(config: Config, instance: Path) -> URL:
 def init_app(app: Flask, config: Config) -> None:
     """Connect ``app`` to its database."""
     instance = Path(app.instance_path)
-    instance.mkdir(parents=True, exist_ok=True)
+    if config.sqlite or not config.production:  # else the code may lie where nothing can be written
+        instance.mkdir(parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = url(config, instance)
     options: dict[str, Any] = {
         "pool_size": POOL_SIZE, "max_overflow": MAX_OVERFLOW, "pool_timeout": POOL_TIMEOUT,

@@ -76,16 +76,16 @@ class Handler(BaseHTTPRequestHandler):
 class Site:
     """Serves ``files`` and ``redirects`` by path, and the repositories below ``repos``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         self.repos = folder / "repos"
         self.repos.mkdir(parents=True)
         self.files: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.requests: list[str] = []
         self.delay = 0.0  # seconds before each answer
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((address, 0), Handler)
         self.server.site = self  # type: ignore[attr-defined]
-        self.netloc = f"127.0.0.1:{self.server.server_port}"
+        self.netloc = f"{address}:{self.server.server_port}"
         self.url = f"http://{self.netloc}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
