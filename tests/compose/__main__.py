@@ -1,12 +1,14 @@
 """``make compose``: deploy/compose.yml does the main job, from an image that is built here.
 
 Needs root, the ports 80, 443 and 8000, Debian's archive, PyPI and npm's registry; some minutes.
+Where another engine has set the host's FORWARD policy to DROP, containers do not reach each other.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -61,10 +63,15 @@ class Compose:
         }  # fmt: skip
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "deploy/.env").write_text(text)
-        # what differs here: the engine's socket, and how a build reaches the network
-        services = {
-            "dockbox": {"volumes": [f"{socket}:/var/run/docker.sock"]} | BUILD, "migrate": BUILD,
-        }  # fmt: skip
+        # what differs here: the engine's socket, how a build reaches the network, and what an
+        # engine without CAP_SYS_RESOURCE cannot give
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        dockbox = BUILD | {
+            "volumes": [f"{socket}:/var/run/docker.sock"],
+            "oom_score_adj": 0,
+            "ulimits": {"nofile": most},
+        }
+        services = {"dockbox": dockbox, "migrate": BUILD}
         (self.folder / "deploy/here.yml").write_text(json.dumps({"services": services}))
 
     def __call__(self, *command: str, timeout: float = 900) -> str:
