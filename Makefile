@@ -23,6 +23,8 @@ test: .venv/.dev web/vendor/.stamp ## install what the tests need, and run them 
 	  ip iproute2 iptables iptables vim.tiny vim-tiny node nodejs \
 	  haproxy haproxy nginx nginx-light faketime faketime openssl openssl ssh openssh-client chromium chromium
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
+	@# all operations of the API have one id, of which pytest-xdist runs a single test
+	[ -n "$(ARGS)" ] || $(PY) -m pytest -p no:xdist tests/fuzz/test_api.py
 	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-setup: .venv/.dev ## run setup_ec2.sh on a bare Debian 12 of its own
