@@ -56,7 +56,7 @@ CREATES = Counter(
 )  # fmt: skip
 CREATE_STEPS = ("wait", "fetch", "detect", "image", "container")
 CREATE_STEP_SECONDS = Histogram(
-    "dockbox_create_step_duration_seconds", "Steps of creations, also of those that fail in it.",
+    "dockbox_create_step_duration_seconds", "Steps of creations, and of containers made anew.",
     ["step"], registry=REGISTRY, buckets=LONG,
 )  # fmt: skip
 
