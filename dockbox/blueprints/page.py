@@ -34,7 +34,7 @@ def assets() -> Assets:
 
 @cache
 def _page(view: str) -> Asset:
-    return assets().page("app.js", view)
+    return assets().page("boot.js", "app.js", view)
 
 
 @blueprint.get("/")

@@ -1,7 +1,7 @@
 // The server's API: JSON in and out, errors in its own words, and streams of events.
 
 const AWAY = "The server cannot be reached.";
-const AGAIN = 300; // milliseconds: a network that just changed cuts off what is on its way
+const WAITS = [300, 1000]; // milliseconds: a network that just changed cuts off what is on its way
 
 /** What the server, or the way to it, refused; `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -12,14 +12,14 @@ export class ApiError extends Error {
   }
 }
 
-async function attempt(path, asked, times) {
+async function attempt(path, asked, [wait, ...later]) {
   try {
     return await fetch(path, asked);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    if (times === 1) throw new ApiError(0, AWAY);
-    await new Promise((resolve) => setTimeout(resolve, AGAIN));
-    return attempt(path, asked, times - 1);
+    if (!wait) throw new ApiError(0, AWAY);
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    return attempt(path, asked, later);
   }
 }
 
@@ -56,7 +56,7 @@ export class Api {
   async request(path, { headers = {}, ...options } = {}) {
     const rights = this.#secret ? { Authorization: `Bearer ${this.#secret}` } : {};
     const asked = { cache: "no-store", ...options, headers: { ...rights, ...headers } };
-    const answer = await attempt(path, asked, (asked.method ?? "GET") === "GET" ? 2 : 1);
+    const answer = await attempt(path, asked, (asked.method ?? "GET") === "GET" ? WAITS : []);
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({}));
     throw new ApiError(answer.status, told.error ?? `The server answered ${answer.status}.`, told.code);

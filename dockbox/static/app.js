@@ -1,6 +1,7 @@
 // The page: which address shows which view, and who is logged in.
 
 import { Api, ApiError } from "./api.js";
+import { complete, incomplete } from "./boot.js";
 import { el, replace } from "./dom.js";
 import { header } from "./header.js";
 import "./settings.js";
@@ -37,7 +38,7 @@ async function show() {
     }
   }
   if (mine !== visit) return;
-  if (history.state?.reloaded) history.replaceState({ ...history.state, reloaded: false }, "");
+  complete();
   unmount();
   document.title = "dockbox";
   const params = pattern.exec(location.pathname).groups ?? {};
@@ -47,28 +48,11 @@ async function show() {
   unmount = view.mount(main, context) ?? (() => {});
 }
 
-/**
- * A view's module did not come.  A browser asks for a module only once in the life of a page, so
- * the page is loaded anew; should that not help, only when somebody wants it.
- */
-function incomplete(error) {
-  console.warn(error);
-  if (history.state?.reloaded) {
-    const again = () => location.reload();
-    replace(main, el("section", { class: "page" },
-      el("p", { role: "alert" }, "Not all of this page could be loaded."),
-      el("button", { type: "button", class: "primary", on: { click: again } }, "Load it again")));
-    return;
-  }
-  history.replaceState({ ...history.state, reloaded: true }, "");
-  location.reload();
-}
-
 /** The secret of a share that is behind the address's "#", or was; null without one. */
 function share() {
   const secret = /^#share=(dbs_[\w-]+)$/.exec(location.hash)?.[1];
   // kept where a reload finds it, and out of sight of whoever copies the address
-  if (secret) history.replaceState({ share: secret }, "", location.pathname + location.search);
+  if (secret) history.replaceState({ ...history.state, share: secret }, "", location.pathname + location.search);
   return history.state?.share ?? null;
 }
 
@@ -95,5 +79,5 @@ addEventListener("click", (event) => {
   go(link.getAttribute("href"));
 });
 addEventListener("popstate", show);
-document.body.append(el("header", { class: "bar", id: "bar" }), main, said);
+document.body.replaceChildren(el("header", { class: "bar", id: "bar" }), main, said);
 show();

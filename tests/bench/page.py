@@ -109,7 +109,7 @@ def page(rig: Rig, url: str, box: Box, rounds: int, keys: int) -> list[Row]:
 def _weight() -> int:
     """Bytes of bodies that a browser loads for a terminal, but for WebGL, which not all have."""
     assets = Assets()
-    shown = assets.page("app.js", "views/terminal.js")
+    shown = assets.page("boot.js", "app.js", "views/terminal.js")
     text = shown.content.decode()
     named = [asset for name, asset in assets.files.items() if f"/{name}" in text]
     return len(shown.packed) + sum(len(asset.packed) for asset in named)

@@ -85,9 +85,12 @@ def test_a_creation_that_failed_says_why_and_can_be_mended(
     assert shared.get(f"/v1/dockbox/{answer['id']}").status_code == 404
 
 
-@pytest.mark.parametrize("times", [1, 99])
+@pytest.mark.parametrize(
+    ("part", "times"),
+    [("api.js", 1), ("style.css", 1), ("views/terminal.js", 4), ("api.js", 99)],
+)
 def test_a_page_of_which_a_part_did_not_come_is_loaded_again(
-    open_tab: OpenTab, box: str, times: int
+    open_tab: OpenTab, box: str, part: str, times: int
 ) -> None:
     tab = open_tab("about:blank")
     left = iter(range(times))
@@ -98,10 +101,21 @@ def test_a_page_of_which_a_part_did_not_come_is_loaded_again(
         else:
             route.abort("failed")
 
-    tab.page.route("**/views/terminal.js", cut)
-    tab.open(f"/{box}")
+    tab.page.route(f"**/{part}", cut)
+    tab.page.goto(f"/{box}")
     if times == 99:
-        expect(tab.page.get_by_role("alert")).to_contain_text("could be loaded")
-        tab.page.unroute("**/views/terminal.js")
+        expect(tab.page.get_by_role("alert")).to_contain_text("could be loaded", timeout=15_000)
+        tab.page.unroute(f"**/{part}")
         tab.page.get_by_role("button", name="Load it again").click()
-    tab.ready()
+    tab.shows().ready()
+    assert not tab.page.evaluate("history.state?.tried")  # for the next time
+
+
+def test_a_page_of_which_no_script_came_says_so(open_tab: OpenTab, box: str) -> None:
+    tab = open_tab("about:blank")
+    tab.page.route("**/boot.js", lambda route: route.abort("failed"))
+    tab.page.goto(f"/{box}")
+    expect(tab.page.get_by_text("Should nothing else appear, load it again.")).to_be_visible()
+    tab.page.unroute("**/boot.js")
+    tab.page.reload()
+    tab.shows().ready()

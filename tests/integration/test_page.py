@@ -59,7 +59,7 @@ def test_all_that_the_page_names_may_be_kept_for_ever(shared: Server, path: str)
 def test_a_module_is_loaded_before_it_is_asked_for(shared: Server) -> None:
     """What a module imports is in the page already: no round trip for each step."""
     text = page(shared, "/any-name").text
-    for name in ("app.js", "dom.js", "terminal/socket.js", "vendor/xterm.mjs"):
+    for name in ("boot.js", "app.js", "dom.js", "terminal/socket.js", "vendor/xterm.mjs"):
         assert f'rel="modulepreload" href="/static/{Assets().version}/{name}"' in text
     assert "addon-webgl" not in text
 

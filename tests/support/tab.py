@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
 
 from .processes import Missing
 from .run import ROOT
@@ -47,6 +47,8 @@ class Tab:
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
         self.page.on("console", self._hear)
         self.page.on("request", self._meet)
+        self.cut = list[str]()  # what was asked for and did not come
+        self.page.on("requestfailed", lambda one: self.cut.append(f"{one.url}: {one.failure}"))
 
     def _hear(self, message: Any) -> None:
         # the browser's own notes of what a server refused are not the page's
@@ -62,8 +64,24 @@ class Tab:
     def open(self, path: str) -> Tab:
         """Load the page, and wait until it shows something."""
         self.page.goto(path)
-        if path != "about:blank":
+        if path == "about:blank":
+            return self
+        try:
+            self.shows()
+        except TimeoutError:
+            if not self.page.locator(".unloaded").is_visible():
+                raise
+            self.page.reload()  # as it tells
+            self.shows()
+        return self
+
+    def shows(self) -> Tab:
+        """Wait until something of a view is seen."""
+        try:
             self.page.locator("main > *").first.wait_for()
+        except TimeoutError as error:
+            error.add_note(f"did not come: {self.cut}; the page: {self.page.content()[-2000:]}")
+            raise
         return self
 
     def text(self) -> str:
