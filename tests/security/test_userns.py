@@ -62,7 +62,7 @@ def world(run: Run, remapped: Engine, postgres: Postgres) -> Iterator[World]:
     )
     os.chown(remapped.url.removeprefix("unix://"), -1, NOBODY.pw_gid)
     world.server.__class__ = Member
-    # what README.md tells to do
+    # what docs/isolation.md tells to do
     os.chown(world.server.mount, NOBODY.pw_uid, ROOT_INSIDE)
     os.chmod(world.server.mount, 0o2770)
     world.server.start()
@@ -114,7 +114,7 @@ def test_files_are_usable_by_both_sides(world: World, server: Server) -> None:
 
 
 def test_the_owner_alone_changes_permissions(world: World, server: Server) -> None:
-    """What was fetched is the server's: a limit that README.md tells."""
+    """What was fetched is the server's: a limit that docs/isolation.md tells."""
     box = server.create(world.archive())
     with server.connect(box["id"]) as terminal:
         assert "not permitted" in terminal.run("chmod 700 main.py 2>&1", 30)
