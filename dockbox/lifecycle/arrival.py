@@ -128,9 +128,13 @@ class Arrivals:
             try:
                 open = partial(self._opening.open, visit.id, before)
                 session = self._manager.session(visit.id, open)
-            except DockboxError:
+            except DockboxError as error:
+                # of an opening that began before the stop, after which this client came
+                earlier = isinstance(error, Stopped) and self._wanted(visit.id)
                 visit.counted = False
                 queue.start_failed(visit.id, visit.connection)
+                if earlier:
+                    continue
                 raise
             if session.join(visit.client):
                 self._settle_in(visit, session)
@@ -138,6 +142,12 @@ class Arrivals:
             queue.schedule(visit.id, visit.connection)
             visit.counted = False
         raise DockboxError("The container ended again and again.")
+
+    @staticmethod
+    def _wanted(id: str) -> bool:
+        """Whether nobody has stopped the dockbox since a connection made it ``running``."""
+        box = find(id)
+        return box is not None and box.state == "running"
 
     def _settle_in(self, visit: Visit, session: Session) -> None:
         visit.session = session
