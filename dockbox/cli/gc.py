@@ -9,12 +9,12 @@ import click
 from flask.cli import with_appcontext
 
 from ..lifecycle.garbage import policies
-from .common import as_json, print_json, services
+from .common import Days, as_json, print_json, services
 
 
 @click.command("gc")
 @click.option("--dry-run", "dry", is_flag=True, help="Remove nothing, say what would be.")
-@click.option("--days", type=click.FloatRange(min=0), help="Instead of GC_AFTER_DAYS.")
+@click.option("--days", type=Days(), help="Instead of GC_AFTER_DAYS.")
 @click.option("--images", is_flag=True, help="All idle images that dockbox has pulled.")
 @as_json
 @with_appcontext

@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from ..auth import tokens
-from .common import as_json, print_json
+from .common import Days, as_json, print_json
 
 token = AppGroup("token", help="API tokens, for AUTH=token.")
 
@@ -14,7 +14,7 @@ token = AppGroup("token", help="API tokens, for AUTH=token.")
 @token.command("create")
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="It sees all dockboxes, and /metrics.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), help="How long it is good.")
+@click.option("--days", type=Days(min_open=True), help="How long it is good.")
 def create(name: str, admin: bool, days: float | None) -> None:
     """Make a token called NAME and print it: it is shown only now."""
     _, text = tokens.create(name, admin, days * 86400 if days else None)

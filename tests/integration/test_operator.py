@@ -68,6 +68,8 @@ def test_what_is_not_there_is_named_and_nothing_is_done(
 def test_usage_is_exit_code_2(types: Operator) -> None:
     for wrong in (
         ["stop"], ["list", "--state", "odd"], ["nonsense"], ["images", "pull", "http://no/"],
+        *(["gc", "--days", days] for days in ("-1", "nan", "inf", "1e9")),
+        *(["token", "create", "x", "--days", days] for days in ("0", "nan", "inf", "1e9")),
     ):  # fmt: skip
         assert "Error" in types(*wrong, code=2).err
 
