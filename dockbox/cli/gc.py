@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from ..lifecycle.garbage import policies
+from ..errors import DockboxError
+from ..lifecycle.garbage import Item, policies
 from .common import Days, as_json, print_json, services
 
 
@@ -20,16 +23,29 @@ from .common import Days, as_json, print_json, services
 @with_appcontext
 def collect(dry: bool, days: float | None, images: bool, as_json: bool) -> None:
     """Remove what the settings say nobody has used for long: dockboxes, containers, images."""
-    gone = []
+    gone: list[Any] = []
+    failed = False
     with services().at_work():  # what it has claimed is finished by others, if it is killed
         garbage, on = services().garbage, policies(services().config, days)
         boxes = garbage.listed(on) if dry else garbage.dockboxes(on)
         try:
-            for item in itertools.chain(boxes, garbage.images(images, dry)):
-                gone.append(asdict(item))
-                if not as_json:
-                    would = "would " if dry else ""
-                    click.echo(f"{would}{item.act}  {item.id or ''}  {item.name!r}  {item.reason}")
+            for items in (boxes, garbage.images(images, dry)):
+                failed |= not _told(items, gone, "would " if dry else "", as_json)
         finally:
             if as_json:
                 print_json({"dry_run": dry, "items": gone})
+    if failed:
+        sys.exit(1)
+
+
+def _told(items: Iterator[Item], gone: list[Any], would: str, quiet: bool) -> bool:
+    """Tell of each of ``items`` and put it into ``gone``; whether that were all."""
+    try:
+        for item in items:
+            gone.append(asdict(item))
+            if not quiet:
+                click.echo(f"{would}{item.act}  {item.id or ''}  {item.name!r}  {item.reason}")
+    except DockboxError as error:
+        click.echo(f"Error: {error.message}", err=True)
+        return False
+    return True

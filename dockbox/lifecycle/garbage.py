@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, select, update
 from .. import audit, logs
 from ..config import Config
 from ..database import clock, transaction
-from ..errors import DockboxError
+from ..errors import DatabaseUnavailable, DockboxError, RuntimeUnavailable
 from ..models import Dockbox, iso
 from ..rates import Rates
 from ..runtime.base import Runtime
@@ -96,11 +96,15 @@ class Garbage:
         try:
             if Rates().incr("garbage", PAUSE) > 1:
                 return
-            for items in (self.dockboxes(on, LONGEST), self.images()):
+        except DockboxError as error:
+            log.warning("no garbage is collected for now: %s", error.message)
+            return
+        for items in (self.dockboxes(on, LONGEST), self.images()):
+            try:
                 for item in items:
                     log.debug("collected %s", item)
-        except DockboxError as error:
-            log.warning("no more garbage is collected for now: %s", error.message)
+            except DockboxError as error:
+                log.warning("garbage was left: %s", error.message)
 
     def listed(self, on: list[Policy]) -> Iterator[Item]:
         """The dockboxes that would go now, at most ``SHOWN`` by each policy."""
@@ -115,16 +119,27 @@ class Garbage:
     def dockboxes(self, on: list[Policy], seconds: float | None = None) -> Iterator[Item]:
         """Claim and clear away one dockbox after the other; begin none after ``seconds``.
 
-        Yields each that is gone.  Raises what the runtime raises: then that one stays.
+        Yields each that is gone.  Raises what the runtime raises: then that one stays.  What is
+        only refused for one of them is raised at the end, or it would keep all after it.
         """
         end = time.monotonic() + seconds if seconds is not None else float("inf")
+        refused: dict[str, DockboxError] = {}
         for policy in on:
-            while time.monotonic() < end and (id := oldest(policy)):
+            while time.monotonic() < end and (id := oldest(policy, refused)):
                 # under way, or we would take our own claim for half done
                 with self._control.under_way(id), logs.concerning(dockbox=id):
                     if box := claim(policy, id, self._worker):
-                        self._clear_away(policy, box)
-                        yield _item(policy, box)
+                        try:
+                            self._clear_away(policy, box)
+                        except (RuntimeUnavailable, DatabaseUnavailable):
+                            raise
+                        except DockboxError as error:
+                            log.warning("not collected: %s", error.message)
+                            refused[id] = error
+                        else:
+                            yield _item(policy, box)
+        if refused:
+            raise next(iter(refused.values()))
 
     def images(self, everything: bool = False, dry: bool = False) -> Iterator[Item]:
         """Idle images, as ``IdleImages.remove`` has them."""
@@ -140,7 +155,8 @@ class Garbage:
             return
         gone: dict[str, Any] = {}
         try:
-            self._runtime.remove(box.id)
+            # if we slept since the claim, others may have let somebody in
+            self._runtime.remove(box.id, force=False)
             gone = {"container_id": None}
         finally:
             self._give_back(box, gone)
@@ -153,11 +169,11 @@ class Garbage:
             session.execute(update(Dockbox).where(*mine).values(**back, **values))
 
 
-def oldest(policy: Policy) -> str | None:
-    """The dockbox that has been due longest."""
-    due = select(Dockbox.id).where(*policy.due()).order_by(Dockbox.last_modified).limit(1)
+def oldest(policy: Policy, but: Collection[str] = ()) -> str | None:
+    """The dockbox that has been due longest, ``but`` none of these."""
+    due = select(Dockbox.id).where(*policy.due(), Dockbox.id.not_in(list(but)))
     with transaction(reads=True) as session:
-        return session.scalar(due)
+        return session.scalar(due.order_by(Dockbox.last_modified).limit(1))
 
 
 def claim(policy: Policy, id: str, worker: str) -> Dockbox | None:

@@ -106,8 +106,8 @@ class Runtime(Protocol):
     def stop(self, container: str, grace: int) -> None:
         """SIGHUP to all of it, after ``grace`` seconds SIGKILL; fine when stopped or gone."""
 
-    def remove(self, dockbox_id: str) -> None:
-        """Remove the container of this dockbox, running or not; fine when there is none."""
+    def remove(self, dockbox_id: str, force: bool = True) -> None:
+        """Remove the container of this dockbox, if there is one; running, only by ``force``."""
 
     def attach(self, container: str) -> AttachStream:
         """Connect to its terminal; the stream has what is printed from now on."""

@@ -131,12 +131,13 @@ class Engine:
                 self._exec(api, container, "kill -HUP -1")
             api.stop(container, timeout=grace)
 
-    def remove(self, dockbox_id: str) -> None:
+    def remove(self, dockbox_id: str, force: bool = True) -> None:
         with self._call() as api:
             try:
-                api.remove_container(self._name(dockbox_id), v=True, force=True)
+                api.remove_container(self._name(dockbox_id), v=True, force=force)
             except APIError as error:
-                if error.status_code not in (404, 409):  # 409: being removed already
+                going = force or "in progress" in str(error.explanation)  # it is being removed
+                if error.status_code != 404 and not (error.status_code == 409 and going):
                     raise
 
     def attach(self, container: str) -> HijackedStream:

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from docker.errors import ImageNotFound
 
+from dockbox.config import Config
+from dockbox.errors import RuntimeFailed
 from dockbox.runtime import chores
+from dockbox.runtime.engine import Engine as RuntimeEngine
 from dockbox.runtime.storage import filled
 
 from ...conftest import SERVERS
@@ -149,6 +152,16 @@ def test_a_container_that_is_collected_is_made_anew_with_the_files(run: Run, wor
         assert terminal.run("cat /app/kept /tmp/lost 2>/dev/null").split()[-1] != "lost"
         assert "kept" in terminal.run("cat /app/kept")
     assert server.box(id)["container_id"] not in (None, before["container_id"])
+
+
+def test_of_who_collects_too_late_the_container_that_runs_is_kept(world: Old) -> None:
+    id = world.box()
+    runtime = RuntimeEngine(Config.from_env(world.server.settings), lambda: "")
+    with world.server.connect(id) as terminal:
+        terminal.run("true")
+        with pytest.raises(RuntimeFailed):
+            runtime.remove(id, force=False)
+        assert terminal.run("echo kept") == "kept\n"
 
 
 def test_who_connects_while_it_is_collected_keeps_the_box_or_finds_none(

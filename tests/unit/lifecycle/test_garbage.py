@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
 from dockbox.config import Config
-from dockbox.errors import ContainerGone
+from dockbox.errors import ContainerGone, RuntimeFailed
 from dockbox.lifecycle import queue, workers
+from dockbox.lifecycle.control import Control
 from dockbox.lifecycle.garbage import (
     DAY,
     DELETE,
     EMPTY,
+    Garbage,
     Policy,
     claim,
     oldest,
     policies,
     touch,
 )
-from dockbox.lifecycle.images import make_container
+from dockbox.lifecycle.images import IdleImages, make_container
 from dockbox.lifecycle.lookup import find
+from dockbox.lifecycle.watch import Watcher
 from dockbox.runtime.base import ContainerSpec
 
 from .world import Database, new
@@ -179,3 +184,32 @@ def test_an_image_that_goes_before_its_container_is_there_is_pulled_again(
     made = make_container(runtime, spec, lambda *_: None)  # type: ignore[arg-type]
     assert (made, runtime.pulls) == ("container", 2)
     assert db.rows("SELECT name FROM images") == [("image",)]
+
+
+class Refusing:
+    """A runtime that does not remove the container of one dockbox."""
+
+    def __init__(self, stays: str) -> None:
+        self.stays = stays
+
+    def remove(self, id: str, force: bool = True) -> None:
+        if id == self.stays:
+            raise RuntimeFailed()
+
+
+def garbage(db: Database, runtime: Refusing, settings: Config) -> Garbage:
+    worker, of_runtime = db.worker(), cast(Any, runtime)
+    control = Control(settings, of_runtime, Mock(Watcher), worker)
+    return Garbage(settings, of_runtime, control, IdleImages(settings, of_runtime, ()), worker)
+
+
+@pytest.mark.parametrize("policy", [MONTH, WEEK])
+def test_one_that_docker_does_not_let_go_holds_up_no_other(
+    db: Database, tmp_path: Path, policy: Policy
+) -> None:
+    first, second = untouched(db, 90), untouched(db, 80)
+    collected = garbage(db, Refusing(first), config(tmp_path)).dockboxes([policy])
+    assert next(collected).id == second
+    with pytest.raises(RuntimeFailed):  # or the operator's command would seem to have done all
+        next(collected)
+    assert (db.state(first), db.owner(first)) == ("stopped", None)
