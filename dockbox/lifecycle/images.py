@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ..config import Config
 from ..database import clock, transaction
-from ..errors import ContainerGone, ImageUnavailable
+from ..errors import ContainerGone, ImageUnavailable, RuntimeFailed
 from ..metrics import step
 from ..models import Dockbox, Image
 from ..runtime.base import ContainerSpec, Report, Runtime
@@ -66,31 +66,42 @@ class IdleImages:
         """
         why = "it was asked for"
         if not everything:
-            full = self._full() if self._high else 0.0
+            full = self._full(dry) if self._high else 0.0
             if full <= self._high:
                 return
             why = f"Docker's disk was {full:.0f} % full"
-        for name in self._idle():
+        for name in self._idle(dry):
             if dry:
                 yield name, why
-            elif self._runtime.remove_image(name):
-                _forget(name)
+            elif self._remove(name):
                 yield name, why
                 if not everything and self._full() < self._low:
                     return
 
-    def _full(self) -> float:
+    def _remove(self, name: str) -> bool:
+        """Whether it is gone.  One that Docker refuses must not keep all that are used later."""
+        try:
+            gone = self._runtime.remove_image(name)
+        except RuntimeFailed:
+            return False
+        if gone:
+            _forget(name)
+        return gone
+
+    def _full(self, dry: bool = False) -> float:
         """How full the disk is, in percent; 0 when there is no image of ours to be removed."""
-        there = (name for name in reversed(self._in_order()) if self._is_idle(name) is not None)
+        there = (
+            name for name in reversed(self._in_order()) if self._is_idle(name, dry) is not None
+        )
         sample = next(there, None)
         return self._runtime.disk(sample) if sample else 0.0
 
-    def _idle(self) -> Iterator[str]:
-        return (name for name in self._in_order() if self._is_idle(name))
+    def _idle(self, dry: bool) -> Iterator[str]:
+        return (name for name in self._in_order() if self._is_idle(name, dry))
 
-    def _is_idle(self, name: str) -> bool | None:
+    def _is_idle(self, name: str, dry: bool) -> bool | None:
         idle = self._runtime.image_is_idle(name)
-        if idle is None:
+        if idle is None and not dry:
             _forget(name)  # the operator removed it; what comes by this name next may be theirs
         return idle
 

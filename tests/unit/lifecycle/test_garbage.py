@@ -213,3 +213,42 @@ def test_one_that_docker_does_not_let_go_holds_up_no_other(
     with pytest.raises(RuntimeFailed):  # or the operator's command would seem to have done all
         next(collected)
     assert (db.state(first), db.owner(first)) == ("stopped", None)
+
+
+class Shelf:
+    """A runtime that has these images, all idle, and does not let the ``stuck`` one go."""
+
+    def __init__(self, *names: str, stuck: str = "") -> None:
+        self.names, self.stuck = list(names), stuck
+
+    def image_is_idle(self, name: str) -> bool | None:
+        return True if name in self.names else None
+
+    def remove_image(self, name: str) -> bool:
+        if name == self.stuck:
+            raise RuntimeFailed()
+        self.names.remove(name)
+        return True
+
+    def disk(self, _: str) -> float:
+        return 90.0
+
+
+def shelf(db: Database, shelf: Shelf, *noted: str) -> IdleImages:
+    for number, name in enumerate(noted):
+        db.rows("INSERT INTO images (name, used_at) VALUES (:name, :at)", name=name, at=number)
+    return IdleImages(config(Path("/nowhere"), images_high=80), cast(Any, shelf), ())
+
+
+def test_a_dry_run_leaves_the_notes_of_images_as_they_are(db: Database) -> None:
+    images = shelf(db, Shelf("there"), "gone", "there")
+    assert [name for name, _ in images.remove(dry=True)] == ["there"]
+    assert len(db.rows("SELECT name FROM images")) == 2
+    assert [name for name, _ in images.remove()] == ["there"]
+    assert db.rows("SELECT name FROM images") == []
+
+
+def test_an_image_that_docker_does_not_let_go_holds_up_no_other(db: Database) -> None:
+    images = shelf(db, Shelf("stuck", "next", stuck="stuck"), "stuck", "next")
+    assert [name for name, _ in images.remove()] == ["next"]
+    assert db.rows("SELECT name FROM images") == [("stuck",)]
