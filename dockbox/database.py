@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from . import metrics
 from .config import Config
-from .errors import DatabaseUnavailable
+from .errors import DatabaseUnavailable, WrongTables
 
 db = SQLAlchemy()
 # Connections that a worker has at the most, opened as they are needed and kept: what goes beyond
@@ -35,6 +36,8 @@ POSTGRESQL = {
     "options": "-c idle_in_transaction_session_timeout=10000 -c lock_timeout=5000",
     "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2,
 }  # fmt: skip
+OLD_TABLES = "The database's tables are not up to date. Run: flask --app wsgi db upgrade"
+UNDEFINED = ("42P01", "42703")  # table and column, in PostgreSQL's codes
 SQLITE_TIMEOUT = 10.0  # seconds that a writer waits for another
 
 
@@ -159,7 +162,8 @@ def _turn() -> Iterator[None]:
 def transaction(reads: bool = False) -> Iterator[Session]:
     """A session for one short transaction, committed at the end; ``reads``: it changes nothing.
 
-    Raises ``DatabaseUnavailable`` when the database cannot be reached.
+    Raises ``DatabaseUnavailable`` when the database cannot be reached, and ``WrongTables`` when it
+    has not the tables.
     """
     try:
         engine = db.engine.execution_options(reads=True) if reads else db.engine
@@ -170,12 +174,23 @@ def transaction(reads: bool = False) -> Iterator[Session]:
         metrics.DATABASE_ERRORS.labels("busy").inc()
         raise DatabaseUnavailable from None
     except DBAPIError as error:
-        away = error.connection_invalidated or type(error).__name__ == "OperationalError"
+        missing = _lacks_tables(error)
+        operational = type(error).__name__ == "OperationalError"
+        away = error.connection_invalidated or (operational and not missing)
         if not isinstance(error, IntegrityError):  # which is how a race ends
             metrics.DATABASE_ERRORS.labels("unavailable" if away else "refused").inc()
+        if missing:
+            raise WrongTables(OLD_TABLES) from error
         if away:
             raise DatabaseUnavailable from error
         raise
+
+
+def _lacks_tables(error: DBAPIError) -> bool:
+    """Whether a table, or a column of one, is missing."""
+    if isinstance(error.orig, sqlite3.Error):  # which tells this only by its words
+        return re.search("no such (table|column)|no column named", str(error.orig)) is not None
+    return getattr(error.orig, "pgcode", None) in UNDEFINED
 
 
 def _timed(reads: bool) -> AbstractContextManager[Any]:

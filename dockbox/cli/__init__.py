@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.exc import ProgrammingError
 
 from ..errors import DockboxError
 from .boxes import delete, list_, show, stop
@@ -18,8 +17,6 @@ from .gc import collect
 from .images import images
 from .tokens import token
 from .version import version
-
-OLD_TABLES = "The database's tables are not up to date. Run: flask --app wsgi db upgrade"
 
 
 class Commands(AppGroup):
@@ -30,8 +27,6 @@ class Commands(AppGroup):
             return super().invoke(ctx)
         except DockboxError as error:
             raise click.ClickException(error.message) from None
-        except ProgrammingError:
-            raise click.ClickException(OLD_TABLES) from None
 
 
 dockbox = Commands("dockbox", help="Operate dockbox.")

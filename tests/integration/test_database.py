@@ -18,9 +18,12 @@ from sqlalchemy import Column, MetaData, inspect, select
 
 from dockbox import models, schema
 from dockbox.database import db
+from dockbox.errors import WrongTables
+from dockbox.lifecycle import workers
 from dockbox.schema import MIGRATIONS
 
 from ..support.internals import Rows
+from ..support.operator import operate
 from ..support.run import ROOT, Run
 from ..support.server import Server
 from ..support.world import sqlite
@@ -190,6 +193,29 @@ def test_a_server_ends_with_one_clear_line_where_it_cannot_work_with_the_tables(
         said = {"development": "a newer version of dockbox", "production": "db upgrade"}
         assert server.log().count(said[environment]) == 1
         assert "Traceback" not in server.log()
+
+
+def test_missing_tables_and_columns_are_not_taken_for_a_database_that_is_away(
+    database: dict[str, str], tmp_path: Path
+) -> None:
+    with connected(database, tmp_path) as rows:
+        downgrade(directory=str(MIGRATIONS), revision="base")
+        with pytest.raises(WrongTables, match="Run: flask --app wsgi db upgrade"):
+            workers.versions()
+        upgrade(directory=str(MIGRATIONS))
+        rows.rows("ALTER TABLE workers DROP COLUMN version")
+        for call in (workers.versions, lambda: workers.beat("new")):  # one reads, one inserts
+            with pytest.raises(WrongTables):
+                call()
+
+
+def test_a_command_without_tables_names_the_one_that_makes_them(
+    database: dict[str, str], run: Run, tmp_path: Path
+) -> None:
+    there = Server(run, tmp_path, "unix:///nothing", database, environment="production")
+    said = operate(run, there, "list")
+    wanted = "Error: The database's tables are not up to date. Run: flask --app wsgi db upgrade\n"
+    assert (said.returncode, said.stdout, said.stderr) == (1, "", wanted)
 
 
 def test_a_server_goes_on_with_newer_tables_that_are_good_for_it(run: Run, tmp_path: Path) -> None:
