@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..config import Config
 from ..errors import DockboxError
-from . import engine, isolation, server
+from . import engine, isolation, server, stores
 from .finding import FAILS, OK, UNKNOWN, WARNS, Check, Finding, Patient
 
 __all__ = ["FAILS", "OK", "UNKNOWN", "WARNS", "Finding", "examine"]
@@ -23,11 +23,19 @@ CHECKS: list[Check] = [
     engine.closed,
     engine.confined,
     server.images,
-    server.mount,
+    stores.images,
+    stores.mount,
+    stores.room,
+    stores.docker_room,
     isolation.network,
     isolation.firewall,
 ]
-MUST: set[Check] = {server.tables, engine.reached}  # what they need is what they look for
+# What these need is what they look for: without it they fail, and the others do not know.
+MUST: dict[Check, str] = {
+    server.tables: "See that it runs where DATABASE_HOST and DATABASE_PORT say, and lets"
+    " DATABASE_USER in.",
+    engine.reached: "See that it runs where DOCKER_SERVER_HOST says, and lets this user in.",
+}
 
 
 def examine(config: Config) -> Iterator[Finding]:
@@ -42,6 +50,6 @@ def examine(config: Config) -> Iterator[Finding]:
                 yield from check(patient)
             except DockboxError as error:
                 state = FAILS if check in MUST else UNKNOWN
-                yield Finding(state, f"{check.__name__}: {error.message}")
+                yield Finding(state, f"{check.__name__}: {error.message}", MUST.get(check, ""))
     finally:
         patient.docker.close()

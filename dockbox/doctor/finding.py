@@ -38,17 +38,14 @@ class Patient:
     @cached_property
     def image(self) -> str | None:
         """An image that dockboxes may have and the engine has already, the default one first."""
-        table = (self._images.default, *self._images.languages.values())
         named = (name for name in self.config.allowed_images if "*" not in name)
-        return next(filter(self.docker.has_image, (*table, *named)), None)
-
-    @property
-    def default_image(self) -> str:
-        return self._images.default
+        return next(filter(self.docker.has_image, (*self.table, *named)), None)
 
     @cached_property
-    def _images(self) -> Images:
-        return Images.load(self.config.images_file)
+    def table(self) -> tuple[str, ...]:
+        """The images of IMAGES_FILE, the default one first, each once."""
+        images = Images.load(self.config.images_file)
+        return tuple(dict.fromkeys((images.default, *images.languages.values())))
 
     @property
     def local(self) -> bool:

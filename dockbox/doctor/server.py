@@ -1,16 +1,14 @@
-"""The server's side: database, files, who it runs as, what it lets in."""
+"""The server's side: database, who it runs as, what it lets in."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from .. import schema
-from ..errors import RuntimeFailed, WrongTables
+from ..errors import WrongTables
 from ..lifecycle import workers
-from .finding import FAILS, OK, UNKNOWN, WARNS, Finding, Patient
+from .finding import FAILS, OK, WARNS, Finding, Patient
 
 
 def tables(patient: Patient) -> Iterator[Finding]:
@@ -35,32 +33,6 @@ def versions(patient: Patient) -> Iterator[Finding]:
         yield Finding(WARNS, f"Workers of several versions are at work: {said}.", todo)
     elif there:
         yield Finding(OK, f"Workers at work, by their version: {said}.")
-
-
-def mount(patient: Patient) -> Iterator[Finding]:
-    point = patient.config.mount_point
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="doctor-", dir=point)
-    except OSError as error:
-        why = f"MOUNT_POINT, {point}, cannot be written: {error.strerror}."
-        yield Finding(FAILS, why, "Make it, for the server's user.")
-        return
-    with folder as name:
-        yield Finding(OK, f"MOUNT_POINT, {point}, can be written.")
-        Path(name).chmod(0o755)
-        Path(name, "token").write_text(name)
-        if patient.image is None:
-            return
-        try:
-            with patient.docker.container(patient.image, Path(name)) as place:
-                seen = patient.docker.run(place, "cat /app/token")
-        except RuntimeFailed:  # it has no such folder
-            seen = ""
-    if seen == name:
-        yield Finding(OK, "The Docker engine sees MOUNT_POINT at the same path.")
-    else:
-        todo = "Let the engine's host have the same file system there."
-        yield Finding(FAILS, "The Docker engine does not see MOUNT_POINT at its path.", todo)
 
 
 def user(patient: Patient) -> Iterator[Finding]:
@@ -89,6 +61,3 @@ def images(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield Finding(OK, "Requests may name only some images.")
-    if patient.image is None:
-        what = "The engine has none of the images yet, so nothing can be tried from a container."
-        yield Finding(UNKNOWN, what, f"Run: docker pull {patient.default_image}")

@@ -85,11 +85,8 @@ class Engine:
 
     def disk(self, image: str) -> float:
         with self._call() as api:
-            if self._config.docker_server_host.startswith("unix:"):
-                with contextlib.suppress(OSError):  # we may be in a container ourselves
-                    return storage.filled(str(api.info()["DockerRootDir"]))
             labels = {INSTALLATION: self._installation}
-            return chores.filled(api, self._name("disk"), labels, image)
+            return storage.engine_filled(api, self._config, self._name("disk"), labels, image)
 
     def create(self, spec: ContainerSpec) -> str:
         name = self._name(spec.dockbox_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,18 +16,19 @@ from typing import Any
 
 import gevent
 from docker import APIClient
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
+from requests.exceptions import RequestException
 
 from ..config import Config
 from ..errors import RuntimeUnavailable
-from . import network
+from . import network, storage
 from .client import connect
 from .container import limits, process
 from .translate import translated
 
 CALL_TIMEOUT = 30  # seconds that one call may take
 LIFE = 120  # seconds, after which a container of a doctor that was killed has ended
-LABEL = "dockbox.doctor"
+NAME, LABEL = "dockbox-doctor-", "dockbox.doctor"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,26 @@ class Probe:
             return True
         return False
 
+    def can_pull(self, images: Sequence[str]) -> set[str]:
+        """Those that their registries would give the engine now; all are asked at once."""
+        jobs = {image: gevent.spawn(self._offered, image) for image in images}
+        gevent.joinall(list(jobs.values()), timeout=CALL_TIMEOUT)
+        gevent.killall(list(jobs.values()))
+        return {image for image, job in jobs.items() if job.value is True}
+
+    def _offered(self, image: str) -> bool:
+        try:
+            self._api.inspect_distribution(image)
+        except (DockerException, RequestException):  # what the registry says, or its silence
+            return False
+        return True
+
+    def filled(self, image: str) -> float:
+        """How full the engine's disk is, in percent."""
+        name = f"{NAME}{uuid.uuid4().hex[:12]}"
+        with self._call() as api:
+            return storage.engine_filled(api, self._config, name, {LABEL: ""}, image)
+
     def network(self) -> Network:
         """The containers' network, which is made if it is missing."""
         name = self._config.container_network
@@ -94,7 +115,7 @@ class Probe:
         else:
             host["network_mode"] = "none"
         made = process(image) | {"entrypoint": ["/bin/sh", "-c", f"sleep {LIFE}"]}
-        name = f"dockbox-doctor-{uuid.uuid4().hex[:12]}"
+        name = f"{NAME}{uuid.uuid4().hex[:12]}"
         try:
             with self._call() as api:
                 config = api.create_host_config(**host)

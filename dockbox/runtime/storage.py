@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
+
+from ..config import Config
+from . import chores
 
 
 def is_idle(api: APIClient, image: str) -> bool | None:
@@ -37,6 +42,20 @@ def remove(api: APIClient, image: str) -> bool:
             raise
         return False
     return True
+
+
+def engine_filled(
+    api: APIClient, config: Config, name: str, labels: Mapping[str, str], image: str
+) -> float:
+    """How full the file system of the engine's data is, in percent.
+
+    ``name``, ``labels`` and ``image`` are for a container to look from, where we cannot see it
+    ourselves.  Raises what docker-py raises, and ``RuntimeFailed`` where the image cannot tell.
+    """
+    if config.docker_server_host.startswith("unix:"):
+        with contextlib.suppress(OSError):  # we may be in a container ourselves
+            return filled(str(api.info()["DockerRootDir"]))
+    return chores.filled(api, name, labels, image)
 
 
 def filled(folder: str) -> float:

@@ -185,8 +185,8 @@ def test_without_the_database_the_doctor_examines_the_rest(
 ) -> None:
     code, said, _ = away("doctor")
     assert code == 1
-    assert "FAILS: tables: The database cannot be reached.\n" in said
-    assert "FAILS: reached: Docker cannot be reached.\n" in said
+    assert "FAILS: tables: The database cannot be reached. See that it runs where" in said
+    assert "FAILS: reached: Docker cannot be reached. See that it runs where" in said
     assert ", can be written.\n" in said
 
 
@@ -207,9 +207,13 @@ def test_images_that_the_engine_lacks_are_pulled_and_named_ones_anew(
     table.write_text(
         f'default = "{images.BASH}"\n[languages]\nc = "{nothing}"\nrust = "{name}"\ngo = "{name}"\n'
     )
-    settings, shared.settings = shared.settings, shared.settings | {"IMAGES_FILE": str(table)}
+    changed = {"IMAGES_FILE": str(table), "CONTAINER_NETWORK": "none"}
+    settings, shared.settings = shared.settings, shared.settings | changed
     try:
         with operator(run, shared) as types:
+            found = types("doctor", code=1).out
+            assert f"FAILS: The engine lacks images, and cannot pull them: {nothing}." in found
+            assert "warns: The engine lacks images, and pulls them" in found
             said = types("images", "pull", code=1)
             assert said.out == f"{images.BASH}: there\n{name}: pulled\n"
             assert f"Pulling image {name}\n" in said.err
@@ -219,6 +223,7 @@ def test_images_that_the_engine_lacks_are_pulled_and_named_ones_anew(
             before = engine.client().images.get(name).id
             push(os.urandom(2**20))
             engine.client().images.get(before).tag(*name.rsplit(":", 1))  # the engine still has it
+            assert "somebody waits" not in types("doctor", code=1).out
             types("images", "pull", name)
             assert engine.client().images.get(name).id != before
     finally:

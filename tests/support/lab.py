@@ -141,6 +141,8 @@ class Lab:
         outside = (f"{PUBLIC}/24", f"{DATABASE}/24", f"{CGNAT}/24", f"{METADATA}/32")
         self.outside.address("down0", *outside, f"{PUBLIC6}/64", f"{PRIVATE6}/64")
         self.host.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        # every refusal at once; by default a kernel answers only some of many, and others wait
+        self.host.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         self.host.run("ip", "route", "add", "fd00:9::/64", "dev", "up0")
         self.outside.run("ip", "route", "add", SUBNET6, "via", HOST6)
         self.host.run("ip", "route", "add", METADATA, "dev", "up0")
