@@ -40,7 +40,7 @@ check: .venv/.dev ## format, lint and types, changing nothing
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	@if command -v shellcheck >/dev/null; then shellcheck -x $$(grep -lE '^#!.*bash' scripts/*) .ci/run \
-	  setup_ec2.sh deploy/as-dockbox deploy/firewall; fi
+	  setup_ec2.sh deploy/as-dockbox deploy/firewall deploy/cloudformation/{server,engine,certificates}; fi
 
 format: .venv/.dev ## mend format and lint
 	.venv/bin/ruff format .
