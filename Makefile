@@ -61,7 +61,7 @@ chaos: .venv/.dev ## break everything at random, and see that dockbox bears it
 
 compose: .venv/.dev ## deploy/compose.yml and the image, from nothing; for minutes, needs the ports 80, 443 and 8000
 	@scripts/need git git dockerd docker.io docker-compose docker-compose debootstrap debootstrap \
-	  busybox busybox-static bash-static bash-static openssl openssl
+	  busybox busybox-static bash-static bash-static openssl openssl ip iproute2 iptables iptables
 	$(PY) -m tests.compose
 
 lock: .venv/.tools ## pin what requirements*.in ask for, with hashes, in requirements*.txt

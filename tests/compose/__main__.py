@@ -1,7 +1,8 @@
 """``make compose``: deploy/compose.yml does the main job, from an image that is built here.
 
 Needs root, the ports 80, 443 and 8000, Debian's archive, PyPI and npm's registry; some minutes.
-Where another engine has set the host's FORWARD policy to DROP, containers do not reach each other.
+The engine is one of the tests', which leaves the host's rules alone; another may have had FORWARD
+drop what it does not know, so the containers' bridge has a rule of its own while this runs.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dockbox.runtime.network import DEVICE
 from tests.support import images
 from tests.support.api import Api
 from tests.support.callers import Caller
@@ -31,6 +34,7 @@ from . import bases
 
 PASSWORD = "a-password-of-the-tests"
 USER = 10001  # of the image
+PORTS = 80, 443, 8000  # of nginx, and of dockbox
 PRIVATE = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"  # where the site may be, seen from a container
 
 
@@ -53,26 +57,31 @@ class Compose:
         mount = run.folder / "boxes"
         mount.mkdir()
         os.chown(mount, USER, USER)
-        socket = engine.url.removeprefix("unix://")
+        docker = engine.url.removeprefix("unix://")
         settings = {
-            "DATABASE_PASSWORD": PASSWORD, "DOCKER_GID": os.stat(socket).st_gid,
+            "DATABASE_PASSWORD": PASSWORD, "DOCKER_GID": os.stat(docker).st_gid,
             "MOUNT_POINT": mount, "BASE": bases.PYTHON, "POSTGRES_IMAGE": bases.POSTGRES,
             "NGINX_IMAGE": bases.NGINX, "COMPOSE_PROJECT_NAME": "dockbox",
-            "ALLOWED_IMAGES": "dockbox-test/*", "PRIVATE_SOURCES": PRIVATE,
+            "ALLOWED_IMAGES": images.BASH, "PRIVATE_SOURCES": PRIVATE,
             "CONTAINER_NETWORK": run.network(engine.url),
         }  # fmt: skip
         text = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self.folder / "deploy/.env").write_text(text)
-        # what differs here: the engine's socket, how a build reaches the network, and what an
-        # engine without CAP_SYS_RESOURCE cannot give
+        self.bridge = run.bridge()
+        run.forward(self.bridge)
+        # what differs here: the engine's socket, how a build reaches the network, the bridge's
+        # name, and what an engine without CAP_SYS_RESOURCE cannot give
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         dockbox = BUILD | {
-            "volumes": [f"{socket}:/var/run/docker.sock"],
+            "volumes": [f"{docker}:/var/run/docker.sock"],
             "oom_score_adj": 0,
             "ulimits": {"nofile": most},
         }
-        services = {"dockbox": dockbox, "migrate": BUILD}
-        (self.folder / "deploy/here.yml").write_text(json.dumps({"services": services}))
+        here = {
+            "services": {"dockbox": dockbox, "migrate": BUILD},
+            "networks": {"default": {"driver_opts": {DEVICE: self.bridge}}},
+        }
+        (self.folder / "deploy/here.yml").write_text(json.dumps(here))
 
     def __call__(self, *command: str, timeout: float = 900) -> str:
         """What ``docker-compose`` prints; raises ``RuntimeError`` with all of it if it fails."""
@@ -87,6 +96,11 @@ class Compose:
                 f"docker-compose {command}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
             )
         return done.stdout
+
+    def flask(self, command: str) -> str:
+        """What the operator's ``command`` prints in dockbox's container, whatever its exit code."""
+        script = f"flask --app wsgi dockbox {command} || true"
+        return self("exec", "-T", "dockbox", "sh", "-c", script)
 
 
 BUILD = {"build": {"network": "host"}}
@@ -115,8 +129,9 @@ def answers(nginx: Api) -> bool:
 
 
 def main_job(compose: Compose, nginx: Api, site: Site) -> None:
-    flask = ("exec", "-T", "dockbox", "flask", "--app", "wsgi", "dockbox")
-    ann = Caller(nginx, compose(*flask, "token", "create", "ann").strip())
+    ann = Caller(nginx, compose.flask("token create ann").strip())
+    assert nginx.get("/metrics").status_code == 401
+    assert ann.call("GET", "/metrics").status_code == 403
     site.files["/small.tar.gz"] = tgz({"top/main.py": "print('hello')\n"})
     answer = ann.call(
         "POST", "/v1/dockbox", json={"url": f"{site.url}/small.tar.gz", "image": images.BASH}
@@ -125,6 +140,7 @@ def main_job(compose: Compose, nginx: Api, site: Site) -> None:
     id = answer.json()["id"]
     with ann.connect(id) as terminal:
         assert terminal.run("ls; answer=42", timeout=30) == "main.py\n"
+        assert terminal.run("seq 20000", timeout=30).split() == [str(n + 1) for n in range(20000)]
         began = time.monotonic()
         compose("restart", "--timeout", "40", "dockbox")
         print(f"restarted in {time.monotonic() - began:.1f} s")
@@ -149,14 +165,32 @@ def inspect(engine: Engine) -> None:
     found = api.inspect_container(container["Id"])
     assert found["Config"]["User"] == "dockbox" and found["HostConfig"]["ReadonlyRootfs"]
     assert found["State"]["Health"]["Status"] == "healthy"
-    [first, *_] = api.top(container["Id"], "-o pid,uid,args")["Processes"]
-    assert "gunicorn" in first[2], first
+    processes = api.top(container["Id"], "-o pid,uid,args")["Processes"]
+    assert all(uid == str(USER) and "gunicorn" in args for _, uid, args in processes), processes
+
+
+def examine(compose: Compose) -> None:
+    """Nothing is wrong, says ``doctor``, but what deploy/firewall is for: the host's rules stay."""
+    findings = json.loads(compose.flask("doctor --json"))
+    failures = [one for one in findings if one["state"] == "FAILS"]
+    assert all("deploy/firewall" in one["todo"] for one in failures), failures
+
+
+def need_ports() -> None:
+    """Raises ``Missing`` if one of the ports that compose.yml publishes is taken."""
+    for port in PORTS:
+        try:
+            socket.create_server(("", port)).close()
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise Missing(f"Port {port} cannot be had: {why}.") from None
 
 
 def main() -> int:
     run = Run()
     engine = Engine(run)
     try:
+        need_ports()
         engine.start()
         engine.import_images()
         bases.make(engine, run.folder)
@@ -166,6 +200,7 @@ def main() -> int:
             site = Site(run.folder / "site", network["Gateway"])
             try:
                 inspect(engine)
+                examine(compose)
                 main_job(compose, nginx, site)
             finally:
                 site.close()

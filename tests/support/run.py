@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .processes import SEARCH, descendants, kill, with_environment
+from .processes import SEARCH, descendants, kill, program, with_environment
 
 ROOT = Path(__file__).resolve().parents[2]  # of the checkout
 BASE = Path("/tmp")  # short, since a Unix socket's path has at most 107 bytes
@@ -46,6 +46,11 @@ class Run:
         """A name for a network device, unused; devices with such names end with the run."""
         taken = os.listdir("/sys/class/net")
         return next(n for i in range(100) if (n := f"{self.folder.name}{i}") not in taken)
+
+    def forward(self, bridge: str) -> None:
+        """Let a device whose name is of this run pass packets, whatever policy Docker has set."""
+        rule = ["-I", "FORWARD", "-i", bridge, "-o", bridge, "-j", "ACCEPT"]
+        subprocess.run([program("iptables", "iptables"), "-w", *rule], check=True)
 
     def network(self, engine: str) -> str:
         """The name of the containers' network at this engine: that of its device, as above."""
@@ -80,7 +85,18 @@ def _end(folder: Path) -> None:
         for mount in sorted(mounts, reverse=True):
             if mount.startswith(f"{folder}/"):
                 subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+    _unforward(folder.name)
     for device in os.listdir("/sys/class/net"):
         if device.startswith(folder.name):
             subprocess.run(["ip", "link", "delete", device], check=False, capture_output=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unforward(name: str) -> None:
+    """Remove the rules for devices of the run ``name``."""
+    if iptables := shutil.which("iptables", path=SEARCH):
+        command = [iptables, "-w", "-S", "FORWARD"]
+        listed = subprocess.run(command, check=False, capture_output=True, text=True).stdout
+        for rule in listed.splitlines():
+            if f" {name}" in rule:
+                subprocess.run([iptables, "-w", "-D", *rule.split()[1:]], check=False)
