@@ -12,6 +12,7 @@ from tests.support.engine import Engine
 from tests.support.processes import program
 
 PYTHON, POSTGRES, NGINX = "dockbox-test/python", "dockbox-test/postgres", "dockbox-test/nginx"
+LEFT_OUT = "usr/share/doc", "usr/share/locale", "usr/share/man"  # of official images, too
 AUTHORITIES = "etc/ssl/certs/ca-certificates.crt"
 INSTALL = "RUN apt-get update && apt-get install --yes --no-install-recommends"
 
@@ -45,6 +46,10 @@ def make(engine: Engine, folder: Path) -> None:
          "--include=python3,python3-venv,ca-certificates", "bookworm", root],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+    for name in (*LEFT_OUT, "var/cache/apt", "var/lib/apt/lists"):
+        shutil.rmtree(root / name)
+    excluded = "".join(f"path-exclude=/{name}/*\n" for name in LEFT_OUT)
+    (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(excluded)
     # this machine's authorities, for networks that open TLS
     shutil.copy(f"/{AUTHORITIES}", root / AUTHORITIES)
     (root / "etc/pip.conf").write_text(f"[global]\ncert = /{AUTHORITIES}\n")
