@@ -72,6 +72,11 @@ class Old(World):
         """The next worker that asks whether it is time collects."""
         self.rows("DELETE FROM rates WHERE key = 'garbage'")
 
+    def wait(self) -> None:
+        """Until ``look``, it is not time."""
+        self.look()
+        self.rows("INSERT INTO rates (key, count, expires_at) VALUES ('garbage', 1, 1e12)")
+
 
 @pytest.fixture(scope="module")
 def world(run: Run, small: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Old]:
@@ -89,6 +94,7 @@ def world(run: Run, small: Engine, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(autouse=True)
 def clean(world: Old, request: pytest.FixtureRequest) -> Iterator[None]:
     request.node.stash[SERVERS] = [world.server]
+    world.wait()
     yield
     world.server.hang_up()
     world.clean()
