@@ -2,7 +2,6 @@
 # What a server and the engine both need on an Ubuntu 24.04 of EC2; read by `server` and `engine`.
 
 MOUNT_POINT=/srv/dockbox # the same on all of them
-GROUP=10001              # of the user dockbox: `server` gives setup_ec2.sh this number
 
 fail() { echo "${0##*/}: $*" >&2; exit 1; }
 
@@ -21,19 +20,18 @@ metadata() { # PATH: what EC2 tells about this instance
   curl -fsS -m 10 -H "X-aws-ec2-metadata-token: $token" "$url/meta-data/$1"
 }
 
-certificates() { # SECRET FOLDER: what the script `certificates` has packed, for the group alone
-  install -d -m 750 -g $GROUP "$2"
+certificates() { # SECRET FOLDER GROUP: what the script `certificates` has packed, for that group
+  install -d -m 750 -g "$3" "$2"
   aws secretsmanager get-secret-value --secret-id "$1" --query SecretBinary --output text |
     base64 -d | tar -x --no-same-owner -C "$2" ca.pem cert.pem key.pem
-  chgrp $GROUP "$2"/{ca,cert,key}.pem
+  chgrp "$3" "$2"/{ca,cert,key}.pem
   chmod 640 "$2"/{ca,cert,key}.pem
 }
 
 # EFS speaks TLS at NFS's own port.  Amazon's client would do the same, but is not in Ubuntu's
 # archive, and building it at the first start takes minutes and a compiler.
 tunnel() { # HOST of the file system: what goes to 127.0.0.1:2049 goes there, over TLS
-  install -d /etc/stunnel
-  cat >/etc/stunnel/efs.conf <<END
+  cat >/etc/dockbox-efs.conf <<END
 pid =
 debug = warning
 [efs]
@@ -56,7 +54,7 @@ Before=remote-fs-pre.target
 [Service]
 # up when it listens
 Type=forking
-ExecStart=/usr/bin/stunnel4 /etc/stunnel/efs.conf
+ExecStart=/usr/bin/stunnel4 /etc/dockbox-efs.conf
 Restart=always
 RestartSec=1
 DynamicUser=true
