@@ -214,6 +214,6 @@ def server(make_server: Callable[[], Server]) -> Server:
 
 
 @pytest.fixture
-def callers(run: Run, shared: Server) -> list[Caller]:
+def callers(shared: Server) -> list[Caller]:
     """Two users and an admin of the shared server, whose ``SETTINGS`` have AUTH=token."""
-    return make_callers(run, shared)
+    return make_callers(shared)

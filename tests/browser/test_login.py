@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import expect
 
 from ..support.callers import Caller, make_callers
-from ..support.run import Run
 from ..support.server import Server
 from ..support.site import Site
 from .conftest import OpenTab
@@ -17,9 +16,9 @@ SETTINGS = {"idle_timeout": 600, "auth": "token"}
 
 
 @pytest.fixture(scope="module")
-def callers(run: Run, module_server: Server) -> list[Caller]:
+def callers(module_server: Server) -> list[Caller]:
     """As the fixture of this name, once for all tests."""
-    return make_callers(run, module_server)
+    return make_callers(module_server)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ..support.callers import Caller, hello, make_callers
-from ..support.run import Run
 from ..support.server import Server
 from ..support.site import Site
 from ..support.terminal import Closed
@@ -27,9 +26,9 @@ ID = "X-Request-Id"
 
 
 @pytest.fixture(scope="module")
-def ann(run: Run, module_server: Server) -> Caller:
-    """A user; making tokens takes longer than most of these tests."""
-    return make_callers(run, module_server)[0]
+def ann(module_server: Server) -> Caller:
+    """A user."""
+    return make_callers(module_server)[0]
 
 
 def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def whole(
     try:
         world.server.start()
         nginx.start()
-        ann, _, _ = make_callers(run, world.server)
+        ann, _, _ = make_callers(world.server)
         yield world, Caller(nginx, ann.text)
     finally:
         nginx.close()

@@ -26,9 +26,9 @@ SETTINGS = {"auth": "token", "idle_timeout": 600}
 
 
 @pytest.fixture(scope="module")
-def people(run: Run, module_server: Server) -> list[Caller]:
+def people(module_server: Server) -> list[Caller]:
     """Two users and an admin, each with a token of the server."""
-    return make_callers(run, module_server)
+    return make_callers(module_server)
 
 
 @pytest.fixture

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import secrets
+import time
 from typing import Any
 
 import pytest
 import websocket
 
+from dockbox.auth.tokens import hashed
+
 from .api import Api
-from .run import ROOT, Run
+from .internals import Rows
 from .server import Server
 from .terminal import Terminal
 
 HELLO = '{"AuthToken": "%s", "columns": 80, "rows": 24}'
-
-
-TOKENS = """
-from wsgi import app
-from dockbox.auth import tokens
-with app.app_context():
-    for name, admin in (("ann", False), ("bob", False), ("root", True)):
-        print(tokens.create(name, admin, 86400)[1])
-"""
 
 
 class Caller:
@@ -49,13 +42,18 @@ class Caller:
         return self.server.connect(id, headers=[f"Authorization: Bearer {self.text}"])
 
 
-def make_callers(run: Run, server: Server) -> list[Caller]:
-    """Two users and an admin; by one process, since many tests want them."""
-    made = subprocess.run(
-        [sys.executable, "-c", TOKENS], cwd=ROOT, env=run.environment(**server.settings),
-        capture_output=True, text=True, check=True, timeout=60,
-    )  # fmt: skip
-    return [Caller(server, text) for text in made.stdout.split()]
+def make_callers(server: Server) -> list[Caller]:
+    """Two users and an admin: rows, since a command that makes tokens takes a second."""
+    rows, made = Rows(server.settings), []
+    for name, admin in (("ann", False), ("bob", False), ("root", True)):
+        id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        rows(
+            "INSERT INTO tokens (id, name, hash, admin, created_at, expires_at)"
+            " VALUES (:id, :name, :hash, :admin, :now, :now + 86400)",
+            id=id, name=name, hash=hashed(secret), admin=admin, now=time.time(),
+        )  # fmt: skip
+        made.append(Caller(server, f"dbx_{id}_{secret}"))
+    return made
 
 
 def refusal(server: Server, id: str, query: str = "", headers: tuple[str, ...] = ()) -> int:
