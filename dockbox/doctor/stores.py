@@ -54,8 +54,9 @@ def mount(patient: Patient) -> Iterator[Finding]:
         try:
             with patient.docker.container(patient.image, Path(name)) as place:
                 seen = patient.docker.run(place, "cat /app/token")
-        except RuntimeFailed:  # it has no such folder
-            seen = ""
+        except RuntimeFailed:  # it has no such folder, unless it makes no container at all
+            with patient.docker.container(patient.image):
+                seen = ""
     if seen == name:
         yield Finding(OK, "The Docker engine sees MOUNT_POINT at the same path.")
     else:
@@ -69,16 +70,16 @@ def room(patient: Patient) -> Iterator[Finding]:
         found = os.statvfs(patient.config.mount_point)
     except OSError:  # ``mount`` says it
         return
-    yield _left("MOUNT_POINT", 100 * found.f_bavail / max(1, found.f_blocks))
+    yield _left("MOUNT_POINT's bytes", 100 * found.f_bavail / max(1, found.f_blocks))
     if found.f_files:  # some file systems have no bound
         yield _left("MOUNT_POINT's inodes", 100 * found.f_favail / found.f_files)
 
 
 def docker_room(patient: Patient) -> Iterator[Finding]:
     if patient.image is not None:
-        yield _left("Docker's disk", 100 - patient.docker.filled(patient.image))
+        yield _left("the bytes of Docker's disk", 100 - patient.docker.filled(patient.image))
 
 
 def _left(what: str, percent: float) -> Finding:
     state = OK if percent >= LITTLE else WARNS if percent >= NOTHING else FAILS
-    return Finding(state, f"{percent:.0f} % of {what} is free.", "" if state is OK else MAKE_ROOM)
+    return Finding(state, f"{percent:.0f} % of {what} are free.", "" if state is OK else MAKE_ROOM)
