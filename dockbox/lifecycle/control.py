@@ -12,6 +12,7 @@ from pathlib import Path
 import gevent
 from sqlalchemy import delete, update
 
+from .. import metrics
 from ..config import Config
 from ..database import clock, transaction
 from ..errors import DockboxError, NotFound, RuntimeUnavailable, StorageFailed
@@ -112,10 +113,12 @@ class Control:
                 return  # we slept, and others did it; by now somebody may be connected again
             if box.container_id:
                 self._runtime.stop(box.container_id, self._config.stop_grace)
-        except DockboxError:
+        except DockboxError as error:
+            metrics.STOPS.labels(error.code).inc()
             queue.undo_stop(id, self._worker)
             raise
-        queue.done(id, self._worker)
+        if queue.done(id, self._worker):
+            metrics.STOPS.labels("stopped").inc()
         self._watcher.nudge()
 
     # --- delete ---------------------------------------------------------------------------

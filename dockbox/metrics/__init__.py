@@ -60,6 +60,11 @@ CREATE_STEP_SECONDS = Histogram(
     ["step"], registry=REGISTRY, buckets=LONG,
 )  # fmt: skip
 
+STOPS = Counter(
+    "dockbox_stops", "Stops of containers that have ended: stopped, or the code of the error.",
+    ["outcome"], registry=REGISTRY,
+)  # fmt: skip
+
 # --- terminals ------------------------------------------------------------------------------
 
 CONNECTS = Counter("dockbox_terminal_connects", "WebSockets accepted.", registry=REGISTRY)
@@ -133,15 +138,21 @@ LOG_RECORDS = Counter(
 )  # fmt: skip
 
 # What an alert counts is there from the start, as 0: Prometheus sees no increase in a first value.
-for _outcome in ("created", "dockbox_error", "runtime_unavailable"):
+for _outcome in (
+    "created", "dockbox_error", "runtime_unavailable", "runtime_failed", "image_unavailable",
+    "storage_failed", "busy", "database_unavailable", "fetch_failed", "fetch_timeout",
+):  # fmt: skip
     CREATES.labels(_outcome)
+for _outcome in ("stopped", "runtime_unavailable", "runtime_failed"):
+    STOPS.labels(_outcome)
 for _code in (1000, 1001, 1002, 1006, 1008, 1009, 1011, 1013):
     CLOSES.labels("server", _code)
 for _reason in ("busy", "unavailable", "refused"):
     DATABASE_ERRORS.labels(_reason)
 for _level in ("WARNING", "ERROR", "CRITICAL"):
     LOG_RECORDS.labels(_level)
-HTTP_ERRORS.labels("dockbox_error")
+for _error in ("dockbox_error", "unauthorized", "too_many_requests"):
+    HTTP_ERRORS.labels(_error)
 for _step in CREATE_STEPS:
     CREATE_STEP_SECONDS.labels(_step)
 

@@ -8,8 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from dockbox import metrics
 from dockbox.config import Config
+from dockbox.errors import RuntimeFailed
 from dockbox.greenlets import Greenlets
+from dockbox.lifecycle import queue
 from dockbox.lifecycle.control import Control
 from dockbox.lifecycle.watch import Watcher
 from dockbox.runtime.base import ContainerInfo, Runtime
@@ -23,11 +26,14 @@ class Stops:
     def __init__(self) -> None:
         self.stopped: list[str] = []
         self.running = True
+        self.hangs = False
 
     def inspect(self, container: str) -> ContainerInfo:
         return ContainerInfo(container, "", self.running, None)
 
     def stop(self, container: str, grace: int) -> None:
+        if self.hangs:
+            raise RuntimeFailed
         self.stopped.append(container)
 
 
@@ -65,6 +71,28 @@ def test_who_slept_does_not_stop_what_is_no_longer_its_own(
     mine = db.box("stopping", container_id="c", owner=me)
     control.finish_stop(mine)
     assert stops.stopped == ["c"] and db.state(mine) == "stopped"
+
+
+def test_stops_are_counted_by_how_they_end(
+    db: Database, control: Control, stops: Stops, me: str
+) -> None:
+    def counted() -> tuple[float | None, ...]:
+        names = ("stopped", "runtime_failed")
+        value = metrics.REGISTRY.get_sample_value
+        return tuple(value("dockbox_stops_total", {"outcome": name}) for name in names)
+
+    stopped, failed = counted()
+    assert stopped is not None and failed is not None  # an alert counts from the start
+    box = db.box("stopping", container_id="a", owner=me)
+    stops.hangs = True
+    with pytest.raises(RuntimeFailed):
+        control.finish_stop(box)
+    assert counted() == (stopped, failed + 1)
+    assert db.state(box) == "running" and (db.seconds_left(box) or 0) > 5
+    stops.hangs = False
+    assert queue.begin_stop(box, me)
+    control.finish_stop(box)
+    assert counted() == (stopped + 1, failed + 1)
 
 
 def test_a_container_started_amid_a_stop_is_stopped_unless_it_is_wanted_again(
