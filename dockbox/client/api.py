@@ -39,7 +39,14 @@ class Server:
 
     def create(self, order: dict[str, object]) -> Resource:
         """Begin to create what ``order`` says, and do not wait for it.  Raises ``Failed``."""
-        return dict(self._call("POST", "", json=order, headers={"Prefer": "respond-async"}).json())
+        answer = self._call("POST", "", json=order, headers={"Prefer": "respond-async"})
+        try:
+            box = dict(answer.json())
+        except (ValueError, TypeError):
+            box = {}
+        if not {"id", "custom_id"} <= box.keys():
+            raise self._stranger()
+        return box
 
     def delete(self, id: str) -> None:
         """Raises ``Failed``."""
@@ -50,20 +57,28 @@ class Server:
 
         A stream that breaks is begun again.  Raises ``Failed``.
         """
-        heard: float | None = None
+        cut: float | None = None  # when a stream that had told something ended
+        began = time.monotonic()
         while True:
+            told = False
             try:
                 for name, data in self._events(key):
-                    heard = time.monotonic()
+                    told = True
                     if name == "deleted":
                         raise Failed("It was deleted meanwhile.")
                     if name == "progress":
                         report(data["step"], data["percent"], data["bytes"])
                     elif data["state"] != "creating":
                         return dict(data)
+                lost = self._stranger()
             except requests.RequestException as error:
-                if heard is None or time.monotonic() - heard > PATIENCE:
-                    raise self._lost(error) from None
+                lost = self._lost(error)
+                if cut is None and not told:
+                    raise lost from None
+            if told:
+                cut = time.monotonic()
+            if time.monotonic() - (cut or began) > PATIENCE:
+                raise lost
             time.sleep(0.5)
 
     def _events(self, key: str) -> Iterator[tuple[str, Any]]:
@@ -72,6 +87,8 @@ class Server:
             if answer.status_code >= 500:
                 raise requests.HTTPError(_reason(answer))
             _check(answer)
+            if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+                raise self._stranger()
             yield from parse(answer.iter_lines(decode_unicode=True))
 
     def _call(self, method: str, path: str, **more: Any) -> Response:
@@ -85,6 +102,9 @@ class Server:
     def _request(self, method: str, path: str, **more: Any) -> Response:
         address = f"{self.url}/v1/dockbox" + (f"/{quote(path)}" if path else "")
         return self._session.request(method, address, timeout=(CONNECT, READ), **more)
+
+    def _stranger(self) -> Failed:
+        return Failed(f"{self.url} does not answer as dockbox does.")
 
     def _lost(self, error: requests.RequestException) -> Failed:
         if isinstance(error, requests.exceptions.SSLError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -12,12 +13,11 @@ import click
 
 from . import session
 from .api import Resource, Server
-from .errors import Failed
+from .errors import Failed, signalled
 from .local import Local
 from .progress import Bar
 
 MOST = 4096  # characters of a token
-INTERRUPTED = 130  # the exit code after SIGINT
 LINGER = 1.0  # seconds
 
 
@@ -41,7 +41,11 @@ class Address(click.ParamType[str]):
 
 def _token(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> str | None:
     """Of the file, else of the environment; a command line is seen by others."""
-    text = (file.read(MOST) if file else os.environ.get("DOCKBOX_TOKEN", "")).strip()
+    text = os.environ.get("DOCKBOX_TOKEN", "")
+    if file:
+        with file:
+            text = file.read(MOST)
+    text = text.strip()
     if not (text.isascii() and text.isprintable()):
         raise click.UsageError("The token has characters that no token has.")
     return text or None
@@ -49,12 +53,22 @@ def _token(ctx: click.Context, param: click.Parameter, file: TextIO | None) -> s
 
 address = click.argument("url", metavar="SERVER", type=Address())
 token_file = click.option(
-    "--token-file", "token", type=click.File(), callback=_token,
+    "--token-file", "token", type=click.File(errors="replace"), callback=_token,
     help="The file that has the token; without it, it is DOCKBOX_TOKEN's.",
 )  # fmt: skip
 
 
-@click.group()
+class Commands(click.Group):
+    """Ends by Ctrl-C as by any other signal; click has exit code 1 for it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise signalled(signal.SIGINT) from None
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """Dockboxes, from one's own terminal."""
 
@@ -106,7 +120,7 @@ def create(
         box = _await(server, box["id"])
     except KeyboardInterrupt:
         click.echo(f"It is being created all the same: {box['custom_id']}", err=True)
-        sys.exit(INTERRUPTED)
+        raise
     if box["state"] == "failed":
         server.delete(box["id"])  # we were told, as by an answer that was waited for
         raise Failed(box["error"])

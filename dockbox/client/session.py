@@ -14,7 +14,7 @@ import time
 from functools import partial
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.typing import Subprotocol
 
 from .api import Server, reason
@@ -160,7 +160,9 @@ class Session:
             raise refused(status, why) from None
         except ssl.SSLCertVerificationError:
             raise Failed(f"The certificate of {self._server.url} is not valid.") from None
-        except (OSError, InvalidHandshake):
+        except InvalidURI:  # of a redirect
+            raise Failed(f"{self._server.url} leads elsewhere: is it https?") from None
+        except (OSError, InvalidHandshake, UnicodeError):  # the last: no name of a host
             raise Lost(f"{self._server.url} cannot be reached.") from None
 
     async def _serve(self, socket: ClientConnection) -> None:
