@@ -41,8 +41,11 @@ def begin() -> None:
 
 
 def _lock(folder: Path) -> int:
-    """A descriptor that holds the folder's lock.  Raises ``OSError`` where another one does."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """A descriptor that holds the folder's lock.  Raises ``OSError`` where another one does.
+
+    Anybody may write where the folder lies: a pipe by its name would be waited for.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

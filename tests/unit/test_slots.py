@@ -82,3 +82,11 @@ def test_what_a_killed_server_left_is_removed_and_what_a_living_one_has_stays(pa
     assert [*parent.iterdir()] == [mine]
     slots.end()
     assert [*parent.iterdir()] == []
+
+
+def test_what_others_put_there_by_such_a_name_does_no_harm(parent: Path) -> None:
+    os.mkfifo(parent / f"{slots.PREFIX}pipe")
+    (parent / "elsewhere").mkdir()
+    (parent / f"{slots.PREFIX}link").symlink_to(parent / "elsewhere")
+    python("from dockbox import slots; slots.begin(); slots.end()")  # and does not hang
+    assert (parent / "elsewhere").is_dir()
