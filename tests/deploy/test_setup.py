@@ -220,6 +220,18 @@ def test_settings_that_do_not_work_leave_the_old_ones(installed: Installed) -> N
     assert set(file.read_text().splitlines()) == {*before.splitlines(), "IDLE_TIMEOUT='90'"}
 
 
+def test_without_the_settings_nothing_runs_with_those_for_development(installed: Installed) -> None:
+    machine = installed.host.machine
+    file = machine.path("/etc/dockbox.env")
+    file.rename(file.with_suffix(".away"))
+    try:
+        done = machine.run("/opt/dockbox/deploy/as-dockbox", "flask", "--version")
+    finally:
+        file.with_suffix(".away").rename(file)
+    assert done.returncode == 1
+    assert "No such file or directory: '/etc/dockbox.env'" in done.stderr
+
+
 def test_an_upgrade_is_asked_for_and_one_that_does_not_start_is_not_switched_to(
     installed: Installed,
 ) -> None:
