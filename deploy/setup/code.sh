@@ -3,13 +3,20 @@
 
 trusting() { git -c safe.directory="$here" -C "$here" "$@"; } # the checkout of who called sudo
 
+named() { # of git's answer, which has all that end in the same way, the commit that it means by $ref itself
+  awk -v ref="$ref" '{ found[$2] = $1 } END {
+    count = split(ref "^{} " ref " refs/" ref " refs/tags/" ref "^{} refs/tags/" ref " refs/heads/" ref, names, " ")
+    for (i = 1; i <= count; i++) if (names[i] in found) { print found[names[i]]; exit }
+  }'
+}
+
 find_commit() {
   local installed
   installed=$(basename "$(readlink "$CODE" || true)")
   if [ -e "$CODE" ] && [ ! -L "$CODE" ]; then fail "$CODE is not a link of this script's: move it away"; fi
   if [ -n "$source" ]; then
     if ! command -v git >/dev/null; then commit=unknown; return; fi # a dry run
-    commit=$(timeout 60 git ls-remote "$source" "$ref" "$ref^{}" | tail -1 | cut -f1)
+    commit=$(timeout 60 git ls-remote "$source" "$ref" "$ref^{}" | named)
     if [[ -z $commit && $ref =~ ^[0-9a-f]{40}$ ]]; then commit=$ref; fi
     if [ -z "$commit" ]; then fail "there is no $ref in that repository, or it cannot be reached"; fi
   elif [ "${here%/*}" = "$RELEASES" ]; then

@@ -1,0 +1,57 @@
+"""Parts of setup_ec2.sh alone, in bash: what a machine without systemd or an NFS cannot show."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..support.run import ROOT
+
+BEGIN = """
+set -euo pipefail
+fail() { echo "failed: $*"; exit 1; }
+note() { echo "note: $*"; }
+change() { echo "$1"; "${@:2}"; }
+booted() { true; }
+"""
+SYSTEMCTL = '#!/bin/sh\necho "$@"\n'
+
+
+def bash(part: str, script: str, folder: Path) -> list[str]:
+    """What ``script`` prints, with the functions of ``part`` and systemctl only said."""
+    (folder / "systemctl").write_text(SYSTEMCTL)
+    (folder / "systemctl").chmod(0o755)
+    whole = f"{BEGIN}\n. {ROOT}/deploy/setup/{part}.sh\n{script}"
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", whole], cwd=folder, env=environment, capture_output=True, text=True,
+        timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("ref", "subject"),
+    [
+        ("main", "main"), ("HEAD", "main"), ("v1", "tagged"), ("heads/main", "main"),
+        ("refs/heads/main", "main"), ("user/main", "user"),
+    ],
+)  # fmt: skip
+def test_a_name_means_itself_and_not_another_that_ends_like_it(
+    tmp_path: Path, ref: str, subject: str
+) -> None:
+    git = "git -c user.name=t -c user.email=t@example.org"
+    script = f"""
+    git init -q -b main there && cd there
+    {git} commit -q --allow-empty -m tagged && {git} tag -a -m one v1
+    git checkout -q -b user/main && {git} commit -q --allow-empty -m user
+    git checkout -q main && {git} commit -q --allow-empty -m main
+    git update-ref refs/remotes/origin/HEAD user/main
+    ref={ref}
+    git log -1 --format=%s "$(git ls-remote . "$ref" "$ref^{{}}" | named)"
+    """
+    assert bash("code", script, tmp_path) == [subject]
