@@ -166,14 +166,21 @@ uninstall() {
 
 remove_unit() { # NAME: without it the firewall takes its rules away, and the service ends
   if command -v systemctl >/dev/null; then
-    if booted; then timeout 120 systemctl stop "$1"; fi
     systemctl --root=/ -q disable "$1" 2>/dev/null
+    if booted; then
+      systemctl daemon-reload # or Docker, which requires the firewall, would be stopped with it
+      timeout 120 systemctl stop "$1"
+    fi
   fi
   rm -rf "${UNITS:?}/$1" "${UNITS:?}/$1.d"
 }
 
 remove() { # PATH
-  if [ -e "$1" ] || [ -L "$1" ]; then change "remove $1" rm -rf "$1"; fi
+  if [ -e "$1" ] || [ -L "$1" ]; then change "remove $1" rm -rf --one-file-system "$1"; fi
+}
+
+shared() { # PATH: is it in a file system that other servers may use?
+  [[ $(stat -L -f -c %T "$1" 2>/dev/null) =~ ^(nfs|smb|cifs|ceph|fuse|gfs|gpfs|lustre|afs|ocfs2|9p|v9fs) ]]
 }
 
 purge_data() {
@@ -184,6 +191,8 @@ purge_data() {
     put /etc/fstab 644 root:root "$(awk -v at="$mount" '$2 != at' /etc/fstab)"
   elif mountpoint -q "$mount"; then
     note "$mount is a mount of somebody else's: it stays"
+  elif shared "$mount"; then
+    note "$mount is on a network's file system, which other servers may use: it stays"
   else
     remove "$mount"
   fi

@@ -55,3 +55,25 @@ def test_a_name_means_itself_and_not_another_that_ends_like_it(
     git log -1 --format=%s "$(git ls-remote . "$ref" "$ref^{{}}" | named)"
     """
     assert bash("code", script, tmp_path) == [subject]
+
+
+def test_docker_does_not_require_the_firewall_any_more_when_that_is_stopped(
+    tmp_path: Path,
+) -> None:
+    said = bash("service", f"UNITS={tmp_path}; remove_unit dockbox-firewall.service", tmp_path)
+    unit = "dockbox-firewall.service"
+    assert said == [f"--root=/ -q disable {unit}", "daemon-reload", f"stop {unit}"]
+
+
+@pytest.mark.parametrize(("kind", "stays"), [("nfs", True), ("ext2/ext3", False)])
+def test_what_other_servers_may_use_is_not_purged(tmp_path: Path, kind: str, stays: bool) -> None:
+    (tmp_path / "efs/boxes").mkdir(parents=True)  # not a mount itself, but in one
+    script = f"""
+    stat() {{ echo {kind}; }}
+    getent() {{ false; }}
+    STATE={tmp_path}/state SETTINGS={tmp_path}/settings mount={tmp_path}/efs/boxes
+    purge_data
+    """
+    said = bash("service", script, tmp_path)
+    assert (tmp_path / "efs/boxes").exists() == stays
+    assert ("which other servers may use: it stays" in said[0]) == stays
