@@ -129,7 +129,11 @@ mount_storage() {
     fi
     if [ -f /etc/fstab ]; then others=$(awk -v at="$mount" '$2 != at' /etc/fstab); fi
     put /etc/fstab 644 root:root "${others:+$others$'\n'}$storage $mount $type $options 0 0"
-    if ! mountpoint -q "$mount"; then change "mount $storage at $mount" mount_now; fi
+    if ! mountpoint -q "$mount"; then
+      change "mount $storage at $mount" mount_now
+    elif [[ $written == *' /etc/fstab'* ]]; then
+      note "what is mounted at $mount stays until it is unmounted: /etc/fstab says $storage from now on"
+    fi
   fi
   folder "$mount"
 }

@@ -13,6 +13,9 @@ read_settings() { # FILE: its lines, as they are, by their names
     if [[ $line =~ ^([A-Z][A-Z0-9_]*)= ]]; then
       name=${BASH_REMATCH[1]}
       settings[$name]=${line#*=}
+      if [[ ! ${line#*=} =~ ^[\"\'] && ${line#*=} =~ [\"\'\\]|[[:space:]]\# ]]; then
+        fail "$name needs quotes: systemd and python-dotenv read it differently without"
+      fi
     elif [[ ! $line =~ ^[[:space:]]*([#\;]|$) ]]; then
       fail "the settings have a line that is not NAME=VALUE" # and may be a secret
     fi
@@ -51,6 +54,10 @@ collect_settings() {
   default MOUNT_POINT /srv/dockbox
   mount=$(setting MOUNT_POINT)
   if [[ ! $mount =~ ^/[A-Za-z0-9._/-]+$ ]]; then fail "MOUNT_POINT is an absolute path, without spaces"; fi
+  # it becomes dockbox's own, and --purge removes it
+  if [[ $mount/ =~ ^/+((bin|boot|dev|etc|home|lib|opt|proc|root|run|sbin|srv|sys|tmp|usr|var|var/lib)/+)?$ || $mount/ =~ /\.\.?/ ]]; then
+    fail "MOUNT_POINT is a folder of dockbox's own, not $mount"
+  fi
 }
 
 default() { settings[$1]=${settings[$1]-$2}; } # NAME VALUE

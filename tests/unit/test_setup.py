@@ -77,3 +77,34 @@ def test_what_other_servers_may_use_is_not_purged(tmp_path: Path, kind: str, sta
     said = bash("service", script, tmp_path)
     assert (tmp_path / "efs/boxes").exists() == stays
     assert ("which other servers may use: it stays" in said[0]) == stays
+
+
+def collected(folder: Path, settings: str) -> list[str]:
+    """What is said of these settings of a first run."""
+    (folder / "given").write_text(settings)
+    script = f"""
+    declare -A settings=()
+    SETTINGS={folder}/none given={folder}/given
+    collect_settings
+    echo fine
+    """
+    return bash("settings", f"({script}) || true", folder)
+
+
+@pytest.mark.parametrize("mount", ["/", "/home", "/etc/", "/var/lib", "/srv/..", "/./srv", "//usr"])
+def test_a_folder_of_the_system_does_not_become_dockboxs_own(tmp_path: Path, mount: str) -> None:
+    [said] = collected(tmp_path, f"DATABASE_HOST=\nMOUNT_POINT={mount}\n")
+    assert said.startswith("failed: MOUNT_POINT is a")
+
+
+@pytest.mark.parametrize("mount", ["/srv/dockbox", "/data", "/mnt/efs/boxes/", "/homes", "/a..b"])
+def test_a_folder_of_its_own_may_be_anywhere(tmp_path: Path, mount: str) -> None:
+    assert collected(tmp_path, f"DATABASE_HOST=\nMOUNT_POINT={mount}\n") == ["fine"]
+
+
+@pytest.mark.parametrize("value", ["a\\\\b", "a'b", 'a"b', "a #b"])
+def test_a_value_that_not_all_read_alike_needs_quotes(tmp_path: Path, value: str) -> None:
+    [said] = collected(tmp_path, f"DATABASE_HOST=h\nDATABASE_PASSWORD={value}\n")
+    assert said.startswith("failed: DATABASE_PASSWORD needs quotes") and value not in said
+    plain = "a#b=$c *"
+    assert collected(tmp_path, f"DATABASE_HOST=h\nDATABASE_PASSWORD={plain}\n") == ["fine"]
