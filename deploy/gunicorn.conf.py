@@ -27,12 +27,16 @@ from dockbox import slots  # noqa: E402
 from dockbox.config import Config  # noqa: E402
 from dockbox.errors import BadConfig, WrongTables  # noqa: E402
 from dockbox.server_log import ServerLog  # noqa: E402
+from dockbox.settings import number  # noqa: E402
 
 load_dotenv(ROOT / ".env")
 try:
     settings = Config.from_env()
+    SLOW = number(float, 1)(os.environ.get("REQUEST_TIMEOUT") or "30")
 except BadConfig as error:
     sys.exit(error.message)
+except ValueError as error:
+    sys.exit(f"Bad settings: bad: REQUEST_TIMEOUT {error}")
 
 bind = settings.bind
 workers = settings.web_concurrency
@@ -48,7 +52,7 @@ accesslog = os.environ.get("ACCESS_LOG") or None
 limit_request_line = 4094  # bytes of the first line; a longer one is 414
 limit_request_fields = 64  # headers; more of them, or larger ones, are 431
 limit_request_field_size = 8190  # bytes of one
-SLOW = float(os.environ.get("REQUEST_TIMEOUT") or 30)  # seconds for a head, and again for a body
+# a head has SLOW seconds, and a body again
 SLOWEST = 8 * 1024  # bytes a second: a long body has as much more time as that takes
 IDLE = 1.0  # seconds without a request after which a connection does not hold up the end
 hopeless = multiprocessing.Lock()  # one worker tells gunicorn, which would stumble over two

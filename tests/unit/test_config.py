@@ -256,3 +256,12 @@ def test_a_start_with_bad_settings_says_so_once_and_exits_1(
     [message] = [line for line in output.splitlines() if "Bad settings" in line]
     for name in ("PORT", "MOUNT_POINT") if settings else GOOD:
         assert re.search(rf"\b{name}\b", message)
+
+
+def test_a_bad_time_for_requests_is_said_as_any_other_bad_setting() -> None:
+    done = subprocess.run(
+        [sys.executable, *START["gunicorn"], "--check-config"], cwd=ROOT, capture_output=True,
+        env={"PATH": "/usr/bin:/bin", **GOOD, "REQUEST_TIMEOUT": "soon"}, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "Bad settings: bad: REQUEST_TIMEOUT is not a number\n"
