@@ -108,6 +108,8 @@ def test_a_newcomer_in_a_flood_sees_every_line_from_some_line_on(server: Server,
             assert numbers == list(range(start, last + 1))
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_the_recent_output_is_there_after_the_servers_restart(
     make_server: Callable[..., Server], site: Site, how: str

@@ -20,6 +20,11 @@ from ..support.terminal import Closed, Terminal
 from ..support.waiting import eventually
 
 INTERVAL = 1  # second between pings
+# It is the network, Docker and gunicorn that matter here, so production's database will do.
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.parametrize("database", ["postgres"], indirect=True),
+]
 
 
 @pytest.mark.parametrize("flood", [False, True])
