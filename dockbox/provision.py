@@ -120,9 +120,14 @@ class Provision:
             session.add(row)
 
     def wait(self, seconds: float) -> None:
-        """Let what is being created be finished, for ``seconds`` at the most; the rest fails."""
+        """Let what is being created be finished, for ``seconds`` at the most; the rest fails.
+
+        May be called by several, whose time ends one after the other.
+        """
         gevent.joinall(list(self._running.values()), timeout=seconds)
-        gevent.killall(list(self._running.values()), timeout=GIVE_UP)
+        for id in list(self._running):
+            self._cancel(id, gevent.GreenletExit)
+        gevent.joinall(list(self._running.values()), timeout=GIVE_UP)
 
     # --- the steps ------------------------------------------------------------------------
 
@@ -210,9 +215,13 @@ class Provision:
                 )
             ).all()
         for id in deleted:
-            if id in self._running and id not in self._cancelled:
-                self._cancelled.add(id)
-                self._running[id].kill(Cancelled, block=False)
+            self._cancel(id, Cancelled)
+
+    def _cancel(self, id: str, why: type[BaseException]) -> None:
+        """Tell a creation to stop, once: a second time would end its clearing away."""
+        if id in self._running and id not in self._cancelled:
+            self._cancelled.add(id)
+            self._running[id].kill(why, block=False)
 
     def abandon(self, id: str, error: DockboxError) -> None:
         """Leave nothing of a dockbox that could not be made but its row, and the reason in it.

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import gevent
 import pytest
 from flask import Flask, current_app
 
 from dockbox.config import Config
 from dockbox.lifecycle import workers
+from dockbox.provision import Order
 from dockbox.services import Services
+from dockbox.sources.url import parse
 
 from .lifecycle.world import Database, connected
 
@@ -21,18 +24,45 @@ def db(tmp_path: Path) -> Iterator[Database]:
         yield made
 
 
-def test_what_a_command_works_on_is_adopted_only_after_it_has_ended(
-    db: Database, tmp_path: Path
-) -> None:
+@pytest.fixture
+def services(db: Database, tmp_path: Path) -> Services:
+    """Those of a process without a Docker engine."""
     config = Config(
         environment="development", port=1, docker_server_host="unix:///nothing",
         database_name="boxes", database_host="", database_port=None, database_user="",
         database_password="", mount_point=tmp_path,
     )  # fmt: skip
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    command, other = Services(app, config), db.worker()
-    box = db.box("stopping", owner=command.worker)
-    with command.at_work():
+    return Services(app, config)
+
+
+def test_what_a_command_works_on_is_adopted_only_after_it_has_ended(
+    db: Database, services: Services
+) -> None:
+    other = db.worker()
+    box = db.box("stopping", owner=services.worker)
+    with services.at_work():
         assert workers.adopt(other, list, steady=True) == []
     assert [adopted.id for adopted in workers.adopt(other, list, steady=True)] == [box]
     assert db.rows("SELECT id FROM workers") == [(other,)]
+
+
+def test_a_creation_that_the_end_cuts_off_is_cleared_away_whole(
+    db: Database, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provision, steps = services.provision, list[str]()
+
+    def create(id: str, order: Order) -> None:
+        gevent.sleep(30)
+
+    def clear(id: str) -> None:
+        steps.append("begun")
+        gevent.sleep(0.5)
+        steps.append("cleared")
+
+    monkeypatch.setattr(provision, "_create", create)
+    monkeypatch.setattr(services.control, "clear_files", clear)
+    id, _ = provision.begin(Order(parse("https://example.com/x.git"), None, None, 60))
+    services.close(0.1)  # as gunicorn.conf.py does, and a moment later
+    services.stop(0.3)
+    assert (steps, db.state(id)) == (["begun", "cleared"], "failed")
