@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,8 +43,7 @@ class Machine:
 
     def __init__(self, run: Run, lower: Path = Path("/")) -> None:
         need_root("a machine to install on")
-        folder = run.folder / "machine"
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(prefix="machine-", dir=run.folder))
         environment = run.environment(
             FOLDER=str(folder),
             LOWER=str(lower),
@@ -52,7 +52,7 @@ class Machine:
             CERTIFICATES=CERTIFICATES,
         )
         command = [program("unshare", "util-linux"), "--mount", "--pid", "--fork", "--kill-child"]
-        log = run.folder / "machine.log"
+        log = folder.with_suffix(".log")
         self._process = launch([*command, "sh", "-c", PREPARE], log, environment)
 
         def first() -> int | None:
