@@ -25,7 +25,7 @@ test: .venv/.dev web/vendor/.stamp ## install what the tests need, and run them 
 	@[ -d /usr/share/nodejs/ws ] || scripts/apt node-ws # for a Node.js without WebSocket
 	@# all operations of the API have one id, of which pytest-xdist runs a single test
 	[ -n "$(ARGS)" ] || $(PY) -m pytest -p no:xdist tests/fuzz/test_api.py
-	$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-setup: .venv/.dev ## run setup_ec2.sh on a bare Debian 12 of its own
 	@scripts/need debootstrap debootstrap git git dockerd docker.io \

@@ -120,10 +120,7 @@ class Provision:
             session.add(row)
 
     def wait(self, seconds: float) -> None:
-        """Let what is being created be finished, for ``seconds`` at the most; the rest fails.
-
-        May be called by several, whose time ends one after the other.
-        """
+        """Let what is being created be finished, for ``seconds`` at the most; the rest fails."""
         gevent.joinall(list(self._running.values()), timeout=seconds)
         for id in list(self._running):
             self._cancel(id, gevent.GreenletExit)
@@ -209,11 +206,8 @@ class Provision:
         if not self._running:
             return
         with transaction(reads=True) as session:
-            deleted = session.scalars(
-                select(Dockbox.id).where(
-                    Dockbox.id.in_(list(self._running)), Dockbox.deleted_at.is_not(None)
-                )
-            ).all()
+            gone = Dockbox.id.in_(list(self._running)), Dockbox.deleted_at.is_not(None)
+            deleted = session.scalars(select(Dockbox.id).where(*gone)).all()
         for id in deleted:
             self._cancel(id, Cancelled)
 

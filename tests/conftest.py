@@ -37,6 +37,8 @@ class MakeServer(Protocol):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # files of short tests come last: they keep all processes busy until the end
+    items.sort(key=lambda item: "unit" in item.path.parts)
     for item in items:
         if {"integration", "security", "browser"} & set(item.path.parts):
             item.add_marker(pytest.mark.docker)
