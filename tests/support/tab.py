@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
+from playwright.sync_api import Browser, BrowserContext, Error, Page, TimeoutError
 
 from .processes import Missing
 from .run import ROOT
@@ -86,7 +86,12 @@ class Tab:
 
     def text(self) -> str:
         """All that the terminal has, lines as the shell wrote them."""
-        return str(self.page.evaluate(READ))
+        try:
+            return str(self.page.evaluate(READ))
+        except Error as error:
+            if "context was destroyed" not in str(error):
+                raise
+            return ""  # it is being loaded again
 
     def sees(self, text: str, timeout: float = 20) -> str:
         """Wait until the terminal shows ``text``; all that it has."""
