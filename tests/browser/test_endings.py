@@ -87,7 +87,7 @@ def test_a_creation_that_failed_says_why_and_can_be_mended(
 
 @pytest.mark.parametrize(
     ("part", "times"),
-    [("api.js", 1), ("style.css", 1), ("views/terminal.js", 4), ("api.js", 99)],
+    [("api.js", 1), ("style.css", 1), ("views/terminal.js", 2), ("api.js", 99)],
 )
 def test_a_page_of_which_a_part_did_not_come_is_loaded_again(
     open_tab: OpenTab, box: str, part: str, times: int
