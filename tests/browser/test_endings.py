@@ -111,11 +111,21 @@ def test_a_page_of_which_a_part_did_not_come_is_loaded_again(
     assert not tab.page.evaluate("history.state?.tried")  # for the next time
 
 
-def test_a_page_of_which_no_script_came_says_so(open_tab: OpenTab, box: str) -> None:
-    tab = open_tab("about:blank")
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_a_page_of_which_no_script_came_says_so(open_tab: OpenTab, box: str, motion: str) -> None:
+    tab = open_tab("about:blank", reduced_motion=motion)
     tab.page.route("**/boot.js", lambda route: route.abort("failed"))
     tab.page.goto(f"/{box}")
-    expect(tab.page.get_by_text("Should nothing else appear, load it again.")).to_be_visible()
+    told = tab.page.get_by_text("Should nothing else appear, load it again.")
+    assert told.evaluate("one => getComputedStyle(one).animationName") == "unloaded"  # not at once
+    expect(told).to_be_visible()
     tab.page.unroute("**/boot.js")
     tab.page.reload()
     tab.shows().ready()
+
+
+def test_a_browser_without_scripts_is_told_why_and_nothing_else(open_tab: OpenTab) -> None:
+    tab = open_tab("about:blank", java_script_enabled=False)
+    tab.page.goto("/")
+    expect(tab.page.locator("noscript > p")).to_be_visible()
+    expect(tab.page.locator(".unloaded")).to_have_css("display", "none")
