@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-JOBS ?= 5 # of the tests, each with an engine and a PostgreSQL of its own
+JOBS ?= 4 # of the tests, each with an engine and a PostgreSQL of its own
 
 .PHONY: help setup run test test-setup check bench sizing chaos compose format lock audit fuzz clean
 

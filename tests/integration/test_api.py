@@ -236,9 +236,13 @@ def test_resize_is_for_running_dockboxes(server: Server, box: dict[str, Any]) ->
     assert (answer.status_code, answer.json()["code"]) == (409, "not_running")
     with server.connect(box["id"]) as terminal:
         terminal.run("true", timeout=30)
-        answer = server.post(path, json={"rows": 31, "cols": 99})
-        assert (answer.status_code, answer.content) == (204, b"")
-        assert terminal.run("stty size") == "31 99\n"
+
+        def resized() -> bool:  # Docker may forget one of just after the start
+            answer = server.post(path, json={"rows": 31, "cols": 99})
+            assert (answer.status_code, answer.content) == (204, b"")
+            return terminal.run("stty size") == "31 99\n"
+
+        eventually(resized, what="the size")
         for size in ({"rows": 0, "cols": 9}, {"rows": 9}, {"rows": "x", "cols": 9}, {}, [9, 9]):
             assert server.post(path, json=size).status_code == 400
         for size in ({"rows": 10**9, "cols": 9}, {"rows": 9, "cols": 1.5}, {"rows": True}):

@@ -73,7 +73,7 @@ def test_a_server_that_is_cut_off_from_the_database_puts_its_connections_in_agai
         with wire.cut():
             rows.age_workers_of(id, EXPIRY)
             eventually(lambda: server.box(id)["connections"] == 0, 30, "given up by the others")
-            assert server.box(id)["stops_at"]
+            eventually(lambda: server.box(id)["stops_at"], 10, "a place in the queue")
             assert terminal.run("echo $answer") == "42\n"
             assert lonely.get(f"/v1/dockbox/{id}").status_code == 503
         eventually(lambda: server.box(id)["connections"] == 1, 20, "the connection again")
