@@ -64,7 +64,12 @@ def test_the_shell_comes_back_however_it_ends(shared: Server, site: Site, image:
 
 
 def quiet(terminal: Terminal) -> None:
-    """Wait until the shell has nothing more to say."""
+    """Wait until the shell has nothing more to say.
+
+    A signal that came just before bash waits for a key is noticed, and discards it, when there is
+    one: so that is Enter, and not the first of a command.
+    """
+    terminal.send(b"\r")
     while terminal.read_for(1):
         pass
 

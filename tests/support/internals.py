@@ -90,8 +90,12 @@ def terminal_worker(server: Server, terminal: Terminal) -> int:
 def on_two_workers(server: Server, id: str) -> Iterator[tuple[Terminal, Terminal]]:
     """Two terminals of a dockbox, each at another worker."""
     with server.connect(id) as first, connect_elsewhere(server, id, first) as second:
-        # those in between have left when the two are counted
-        eventually(lambda: server.box(id)["connections"] == 2, 10, "two connections")
+        # and not one of those in between, who are all at the worker of the first
+        workers = (
+            "SELECT count(*), count(DISTINCT worker_id) FROM connections WHERE dockbox_id = :id"
+        )
+        rows = Rows(server.settings)
+        eventually(lambda: rows(workers, id=id) == [(2, 2)], 10, "two connections")
         yield first, second
 
 
