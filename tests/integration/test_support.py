@@ -34,7 +34,7 @@ def test_the_dead_image_cannot_be_started(engine: Engine) -> None:
 
 
 def test_the_engine_is_empty_after_each_test(engine: Engine) -> None:
-    assert engine.client().containers.list(all=True) == []
+    assert engine.containers() == {}
 
 
 def test_the_engine_comes_back_after_a_crash(engine: Engine) -> None:

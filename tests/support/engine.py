@@ -121,6 +121,14 @@ class Engine:
         finally:
             container.remove(force=True)
 
+    def containers(self, name: str = "", *, all: bool = True) -> dict[str, str]:
+        """The id by the name of each container whose name contains ``name``.
+
+        docker-py's own ``containers.list`` asks for each again, and fails at one gone by then.
+        """
+        found = self.client().api.containers(all=all, filters={"name": name} if name else None)
+        return {one["Names"][0].removeprefix("/"): one["Id"] for one in found}
+
     def clear(self) -> None:
         """Remove all containers and networks, and all images but those that every test expects."""
         api = self.client().api

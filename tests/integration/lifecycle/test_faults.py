@@ -101,8 +101,7 @@ def test_a_terminal_whose_container_goes_is_told_at_once(
         assert again.run('ls /app; echo "[$answer]"') == "main.py\n[]\n"
     fresh = server.box(id)["container_id"]
     assert (fresh == container.id) == (how == "killed")
-    found = engine.client().containers.list(all=True, filters={"name": id})
-    assert [container.id for container in found] == [fresh]
+    assert list(engine.containers(id).values()) == [fresh]
 
 
 def test_a_container_that_ends_under_clients_of_two_workers_is_soon_known_to_be_stopped(
@@ -182,12 +181,8 @@ def test_only_containers_of_ours_without_a_dockbox_are_removed(
     rows.age(20)
     kept = foreign | {f"dockbox-{box['id']}"}
 
-    def names(all: bool) -> set[str]:
-        found = containers.list(all=all, sparse=True)  # or each is asked for, and may be gone
-        return {name.removeprefix("/") for one in found for name in one.attrs["Names"]}
-
-    eventually(lambda: names(all=True) == kept, 30, "the lost one gone")
-    assert names(all=False) == foreign
+    eventually(lambda: set(engine.containers()) == kept, 30, "the lost one gone")
+    assert set(engine.containers(all=False)) == foreign
 
 
 def test_an_idle_connection_does_not_hold_up_an_orderly_end(server: Server) -> None:

@@ -111,8 +111,8 @@ def collect(run: Run, server: Server, *options: str) -> list[dict[str, Any]]:
 
 def there(world: Old, id: str) -> tuple[bool, bool, bool]:
     """Whether a dockbox has a row, a container and files."""
-    named = world.engine.client().containers.list(all=True, filters={"name": id})
-    return world.server.get(f"/v1/dockbox/{id}").ok, bool(named), (world.server.mount / id).exists()
+    row = world.server.get(f"/v1/dockbox/{id}").ok
+    return row, bool(world.engine.containers(id)), (world.server.mount / id).exists()
 
 
 def present(world: Old) -> list[Any]:

@@ -37,7 +37,7 @@ def starts(engine: Engine, container: str, since: float) -> int:
 
 def nothing_is_left(ids: list[str], server: Server, engine: Engine, rows: Rows) -> None:
     made = {f"dockbox-{id}" for id in ids}
-    assert not made & {box.name for box in engine.client().containers.list(all=True)}
+    assert not made & set(engine.containers())
     assert not set(ids) & {id for (id,) in rows("SELECT id FROM dockboxes")}
     assert not set(ids) & {path.name for path in server.mount.iterdir()}
 
@@ -54,7 +54,7 @@ def test_twenty_who_come_at_once_share_one_start(server: Server, engine: Engine,
             terminal.read_until(b"42all", 30)
         eventually(lambda: server.box(id)["connections"] == 20, 10, "20 connections")
         assert starts(engine, f"dockbox-{id}", began) == 1
-        assert len(engine.client().containers.list(all=True, filters={"name": id})) == 1
+        assert len(engine.containers(id)) == 1
     eventually(lambda: server.box(id)["connections"] == 0, 10, "no connection")
     server.wait_state(id, "stopped")
 
