@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from ..support.processes import program
 from ..support.run import ROOT, Run
@@ -14,6 +14,7 @@ from ..support.server import Server
 from ..support.tab import Tab
 
 OpenTab = Callable[..., Tab]
+expect.set_options(timeout=15_000)  # the list asks every 2 s, and a loaded machine takes its time
 
 
 # of the package: the loop that it keeps running must be gone before other tests run their own

@@ -9,6 +9,7 @@ from ..support.engine import Engine
 from ..support.server import Server
 from ..support.site import Site
 from ..support.tab import Tab
+from ..support.waiting import eventually
 from .conftest import OpenTab
 
 SETTINGS = {"idle_timeout": 600}
@@ -57,7 +58,9 @@ def test_a_container_that_died_is_told_and_started_only_when_asked_for(
     engine.client().api.kill(shared.box(box)["container_id"])
     tab.notice("The container")
     tab.shoot("died")
-    assert shared.wait_state(box, "stopped")["connections"] == 0
+    # it is stopped before the page, which was told, has left
+    state = ("stopped", 0)
+    eventually(lambda: (at := shared.box(box)) and (at["state"], at["connections"]) == state)
     tab.page.get_by_role("button", name="Start again").click()
     expect(tab.page.locator(".notice")).to_be_hidden()
     tab.run("echo $((6 * 7))", "42")

@@ -32,6 +32,7 @@ def test_a_token_opens_the_view_that_was_asked_for(
 ) -> None:
     tab = open_tab(f"/{mine}")
     expect(tab.page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(tab.page.get_by_label("Token")).to_be_focused()
     tab.type("dbx_wrong\n")
     expect(tab.page.get_by_role("alert")).not_to_be_empty()
     tab.shoot("login-refused")

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from ..support.server import Server
 from ..support.site import Site
 from ..support.throttle import Throttle
+from ..support.waiting import eventually
 from ..support.world import tgz
 from .conftest import OpenTab
 
@@ -116,7 +117,8 @@ def test_the_badge_is_shown_and_its_markdown_copied(open_tab: OpenTab, shared: S
     copied = tab.page.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith(f"[![Open in dockbox]({shared.url}/badge.svg)]({shared.url}/?url=")
     drawn = tab.page.get_by_alt_text("Open in dockbox")
-    assert drawn.evaluate("(image) => image.complete && image.naturalWidth > 100")
+    wide = "(image) => image.complete && image.naturalWidth > 100"
+    eventually(lambda: drawn.evaluate(wide), 10, "the badge")
 
 
 def test_the_theme_is_the_systems_until_it_is_chosen(open_tab: OpenTab) -> None:

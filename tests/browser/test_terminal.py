@@ -70,7 +70,7 @@ def test_a_flood_waits_at_the_server_while_the_page_answers(tab: Tab) -> None:
     tab.page.keyboard.press("Escape")
     tab.page.locator(".xterm-helper-textarea").focus()
     tab.page.keyboard.press("Control+C")
-    tab.run("echo quiet-$((1 + 1))", "quiet-2")
+    tab.prompts().run("echo quiet-$((1 + 1))", "quiet-2")
 
 
 def test_text_is_found_and_copied(tab: Tab) -> None:
@@ -146,5 +146,5 @@ def test_a_phone_has_the_keys_that_it_lacks(open_tab: OpenTab, box: str, shared:
     keys.get_by_role("button", name="Ctrl").tap()
     tab.shoot("phone")
     tab.type("c")
-    tab.run("echo out-$((1 + 1))", "out-2")
+    tab.prompts().run("echo out-$((1 + 1))", "out-2")
     assert tab.page.evaluate(wide)

@@ -111,6 +111,11 @@ class Tab:
         self.sees("#", timeout)
         return self
 
+    def prompts(self) -> Tab:
+        """Wait for a prompt at the end: what is typed after a Ctrl-C before it may be discarded."""
+        eventually(lambda: self.text().endswith("#"), 20, "a prompt at the end")
+        return self
+
     def type(self, text: str) -> None:
         """On the keyboard; what has the focus gets it."""
         self.page.keyboard.type(text)
