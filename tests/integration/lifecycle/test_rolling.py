@@ -86,6 +86,7 @@ class Creator:
         return code if code in codes else 0
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("replace", [drained_first, all_at_once])
 def test_a_rolling_restart_loses_no_shell_no_line_and_no_creation(
     pair: Cluster, replace: Callable[[Cluster, Server], None]
