@@ -5,12 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from .run import ROOT
 from .server import Server
@@ -106,8 +109,36 @@ def connect_elsewhere(server: Server, id: str, than: Terminal, query: str = "") 
         terminal = server.connect(id, query)
         if terminal_worker(server, terminal) != used:
             return terminal
-        terminal.close()
+        _leave(terminal)
     raise AssertionError("one worker got all 200 connections")
+
+
+def _leave(terminal: Terminal) -> None:
+    """Close, and wait for the server to do so: by then the connection is not counted any more."""
+    terminal.socket.send_close()
+    terminal.socket.sock.settimeout(20)
+    while terminal.socket.sock.recv(65536):
+        pass
+    terminal.close()
+
+
+@contextmanager
+def asleep(server: Server, worker: int) -> Iterator[None]:
+    """The worker is stopped meanwhile, and not in a transaction that all others would wait for."""
+    rows, locked = Rows(server.settings), True
+    try:
+        while locked:
+            os.kill(worker, signal.SIGSTOP)
+            locked = False
+            try:
+                rows("UPDATE installation SET reconciled_at = reconciled_at")
+            except OperationalError:  # SQLite's only lock is the worker's
+                os.kill(worker, signal.SIGCONT)
+                time.sleep(0.1)  # in which it commits
+                locked = True
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
 
 
 def every_worker_says(server: Server, path: str) -> dict[int, Any]:

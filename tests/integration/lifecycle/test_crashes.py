@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import uuid
 from typing import Any
 
 import pytest
 
 from ...support.engine import Engine
-from ...support.internals import Rows, on_two_workers, terminal_worker
+from ...support.internals import Rows, asleep, on_two_workers, terminal_worker
 from ...support.processes import kill
 from ...support.server import Server
 from ...support.waiting import eventually
@@ -79,13 +77,10 @@ def test_a_worker_that_slept_too_long_keeps_its_clients(
     with server.connect(id) as terminal:
         terminal.run("answer=42")
         sleeper = terminal_worker(server, terminal)
-        os.kill(sleeper, signal.SIGSTOP)
-        try:
+        with asleep(server, sleeper):
             rows.age_workers_of(id, EXPIRY)
             eventually(lambda: server.box(id)["stops_at"], 60, "the box in the queue")
             assert server.box(id)["connections"] == 0
-        finally:
-            os.kill(sleeper, signal.SIGCONT)
         eventually(lambda: server.box(id)["connections"] == 1, 20, "the connection again")
         assert (server.box(id)["state"], server.box(id)["stops_at"]) == ("running", None)
         assert terminal.run("echo $answer") == "42\n"
@@ -99,12 +94,9 @@ def test_a_worker_that_slept_through_the_stop_does_not_say_that_the_box_runs(
     with server.connect(id) as terminal:
         terminal.run("echo here")
         sleeper = terminal_worker(server, terminal)
-        os.kill(sleeper, signal.SIGSTOP)
-        try:
+        with asleep(server, sleeper):
             rows.age_workers_of(id, EXPIRY)
-            server.wait_state(id, "stopped", 30)
-        finally:
-            os.kill(sleeper, signal.SIGCONT)
+            server.wait_state(id, "stopped", 60)
         assert terminal.close_code(30)[0] == 1000
     eventually(lambda: rows.one("SELECT count(*) FROM workers") == 2, 20, "both workers")
     assert (server.box(id)["state"], server.box(id)["connections"]) == ("stopped", 0)

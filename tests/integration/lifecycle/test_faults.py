@@ -14,7 +14,7 @@ from docker.errors import APIError
 
 from ...support import images
 from ...support.engine import Engine
-from ...support.internals import Rows, on_two_workers, terminal_worker
+from ...support.internals import Rows, asleep, on_two_workers, terminal_worker
 from ...support.server import Server
 from ...support.terminal import Terminal
 from ...support.waiting import eventually
@@ -126,12 +126,9 @@ def test_a_worker_that_hears_late_of_the_end_of_a_container_does_not_say_it_was_
         for terminal in (early, late):
             terminal.run("echo here")
         sleeper = terminal_worker(server, late)
-        os.kill(sleeper, signal.SIGSTOP)
-        try:
+        with asleep(server, sleeper):
             engine.client().containers.get(box["container_id"]).kill()
             assert early.close_code(20) == (1011, "The container ended with code 137.")
-        finally:
-            os.kill(sleeper, signal.SIGCONT)
         assert late.close_code(20) == (1011, "The container ended with code 137.")
     assert server.wait_state(box["id"], "stopped")["stops_at"] is None
 

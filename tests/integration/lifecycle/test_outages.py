@@ -13,7 +13,7 @@ import pytest
 from ...conftest import SERVERS
 from ...support import images
 from ...support.engine import Engine
-from ...support.internals import Rows, connect_elsewhere, terminal_worker
+from ...support.internals import Rows, asleep, connect_elsewhere, terminal_worker
 from ...support.postgres import Postgres
 from ...support.relay import Relay
 from ...support.run import Run
@@ -31,20 +31,15 @@ def test_when_all_were_cut_off_nobody_is_taken_for_dead(
     earlys, lates = (server.create(url, idle_timeout=0)["id"] for _ in range(2))
     with server.connect(earlys) as early, connect_elsewhere(server, lates, early) as late:
         early.run("echo here")
-        late.run("answer=42")
+        late.run("answer=42", timeout=30)  # which others have just left, and so stopped
         workers = [terminal_worker(server, terminal) for terminal in (early, late)]
-        for worker in workers:
-            os.kill(worker, signal.SIGSTOP)
-        try:
+        with asleep(server, workers[1]), asleep(server, workers[0]):
             time.sleep(GAP + 1)
             rows("UPDATE workers SET heartbeat = heartbeat - :age", age=EXPIRY)
             old = rows.one("SELECT max(heartbeat) FROM workers")
             os.kill(workers[0], signal.SIGCONT)
             eventually(lambda: rows.one("SELECT max(heartbeat) FROM workers") > old, 15, "a beat")
             time.sleep(1)  # in which it would take the other for dead
-        finally:
-            for worker in workers:
-                os.kill(worker, signal.SIGCONT)
         assert late.run("echo [$answer]") == "[42]\n"
         box = server.box(lates)
         assert (box["state"], box["connections"], box["stops_at"]) == ("running", 1, None)
@@ -72,7 +67,7 @@ def test_a_server_that_is_cut_off_from_the_database_puts_its_connections_in_agai
         terminal.run("answer=42")
         with wire.cut():
             rows.age_workers_of(id, EXPIRY)
-            eventually(lambda: server.box(id)["connections"] == 0, 30, "given up by the others")
+            eventually(lambda: server.box(id)["connections"] == 0, 60, "given up by the others")
             eventually(lambda: server.box(id)["stops_at"], 10, "a place in the queue")
             assert terminal.run("echo $answer") == "42\n"
             assert lonely.get(f"/v1/dockbox/{id}").status_code == 503
