@@ -66,7 +66,8 @@ class Box:
 
     def serve(self) -> None:
         """Answer at port 80 as the lab's servers do."""
-        self.run(f"echo {ANSWER} >/app/answer; (while :; do nc -l -p 80 </app/answer; done) & :")
+        # one that never stops listening: nobody is refused between two answers
+        self.run(f"echo {ANSWER} >/app/answer; nc -ll -p 80 -e cat /app/answer >/dev/null 2>&1 &")
         eventually(lambda: self.reaches("127.0.0.1"), 20, "an answer of its own")
 
 
