@@ -78,6 +78,8 @@ class Relay:
                 continue
             with self._lock:
                 self._sockets |= {near, far}
+            if self._cut:  # since it was looked at above
+                self.break_connections()
             for pair in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
