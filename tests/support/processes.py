@@ -8,11 +8,14 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 
 from .waiting import eventually
 
+PORTS, BLOCK = range(10_000, 32_000), 500  # below those that the kernel gives to anybody
 # dockerd and initdb are where the PATH of an ordinary user does not look
 SEARCH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -34,9 +37,24 @@ def need_root(what: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Of loopback.  Nobody else's, be it minutes until somebody listens there."""
+    for port in islice(_own_ports()[1], BLOCK):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Missing("no port of this process is free")
+
+
+@cache
+def _own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """A block's first port, held as long as this process lives, and the others, for ever."""
+    for first in PORTS[::BLOCK]:
+        held = socket.socket()
+        with contextlib.suppress(OSError):
+            held.bind(("127.0.0.1", first))
+            return held, cycle(range(first + 1, first + BLOCK))
+        held.close()
+    raise Missing("no block of ports is free")
 
 
 def launch(
