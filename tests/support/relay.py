@@ -77,6 +77,10 @@ class Relay:
                 near.close()
                 continue
             with self._lock:
+                if self._cut:  # since it was asked: nobody else would end these two
+                    near.close()
+                    far.close()
+                    continue
                 self._sockets |= {near, far}
             if self._cut:  # since it was looked at above
                 self.break_connections()

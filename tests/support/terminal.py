@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import struct
 import time
@@ -17,6 +18,21 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"closed with {code} {reason!r}")
         self.code, self.reason = code, reason
+
+
+class _Socket(websocket.WebSocket):
+    """Answers closes and pings, but does not mind when the server is gone by then.
+
+    It may have said why before, which is read after a ping, and counts without an answer.
+    """
+
+    def send_close(self, *args: Any, **more: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().send_close(*args, **more)
+
+    def pong(self, *args: Any, **more: Any) -> None:
+        with contextlib.suppress(OSError):
+            super().pong(*args, **more)
 
 
 class Terminal:
@@ -36,8 +52,9 @@ class Terminal:
         self.buffer = b""
         self.closed: Closed | None = None
         self.socket = websocket.create_connection(
-            url, timeout, header=list(headers), subprotocols=list(subprotocols) or None, **options
-        )
+            url, timeout, _Socket, header=list(headers), subprotocols=list(subprotocols) or None,
+            **options,
+        )  # fmt: skip
 
     def send(self, data: bytes | str) -> None:
         """One frame: binary for bytes, text for a string."""
