@@ -46,13 +46,13 @@ def test_a_connection_of_a_worker_that_is_not_known_changes_nothing(db: Database
 
 
 def test_only_the_last_one_out_queues_the_box(db: Database) -> None:
-    box = db.box(idle_timeout=7)
+    box = db.box(idle_timeout=700)
     first, second = db.connection(box, db.worker()), db.connection(box, db.worker())
     queue.schedule(box, first)
     assert (db.connections(box), db.seconds_left(box)) == (1, None)
     queue.schedule(box, second)
     left = db.seconds_left(box)
-    assert left is not None and 5 < left <= 7
+    assert left is not None and 600 < left <= 700
     queue.schedule(box, second)
     again = db.seconds_left(box)
     assert again is not None and again <= left
@@ -140,14 +140,14 @@ def test_a_stop_that_failed_is_due_again_unless_someone_is_there(db: Database) -
 
 
 def test_what_docker_says_is_taken_over(db: Database) -> None:
-    ended, found = db.box(stops_at=5.0), db.box("stopped", idle_timeout=9)
+    ended, found = db.box(stops_at=5.0), db.box("stopped", idle_timeout=900)
     assert not queue.container_ended(ended, 0.9), "it has changed since"
     assert queue.container_ended(ended, 1.0) and not queue.container_ended(ended, db.now())
     assert (db.state(ended), db.seconds_left(ended)) == ("stopped", None)
     assert not queue.found_running(found, 0.9), "it has changed since"
     assert queue.found_running(found, 1.0) and not queue.found_running(found, db.now())
     left = db.seconds_left(found)
-    assert db.state(found) == "running" and left is not None and 7 < left <= 9
+    assert db.state(found) == "running" and left is not None and 800 < left <= 900
 
 
 def test_the_last_worker_whose_terminals_notice_the_end_says_it(db: Database) -> None:

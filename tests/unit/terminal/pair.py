@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -32,7 +32,7 @@ class Pair:
         self.client = Client(near, prefix)
         self.received = b""
 
-    def frames(self, seconds: float = 2.0) -> Iterator[tuple[int, bytes]]:
+    def frames(self, seconds: float = 10.0) -> Iterator[tuple[int, bytes]]:
         """Every frame until the connection ends or nothing more comes."""
         buffer = b""
         self.far.settimeout(seconds)
@@ -49,15 +49,19 @@ class Pair:
                 return
             buffer += data
 
-    def output(self, size: int, seconds: float = 2.0) -> bytes:
-        """The payloads of the next ``size`` bytes of output, or what came of them."""
-        out = b""
+    def carrying(self, size: int, seconds: float = 10.0) -> Iterator[tuple[int, bytes]]:
+        """Every frame until those of output had ``size`` bytes, or nothing more comes."""
         for opcode, payload in self.frames(seconds):
+            yield opcode, payload
             if opcode == BINARY:
-                out += payload
-                if len(out) >= size:
-                    break
-        return out
+                size -= len(payload)
+                if size <= 0:
+                    return
+
+    def output(self, size: int, seconds: float = 10.0) -> bytes:
+        """The payloads of the next ``size`` bytes of output, or what came of them."""
+        frames = self.carrying(size, seconds)
+        return b"".join(payload for opcode, payload in frames if opcode == BINARY)
 
     def close_frame(self) -> tuple[int, str]:
         for opcode, payload in self.frames():
@@ -118,6 +122,13 @@ class FakeStream:
 
     def close(self) -> None:
         self.near.close()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Let the others go on until it is so."""
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.001)
 
 
 def spawn(work: Any, *args: Any) -> gevent.Greenlet:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dockbox.terminal.client import MOST_UNREAD
 from dockbox.terminal.session import Session
 
-from .pair import FakeStream, Pair, spawn
+from .pair import FakeStream, Pair, spawn, until
 
 
 def session(stream: FakeStream, stall: float = 5.0) -> Session:
@@ -26,22 +26,22 @@ def test_every_client_gets_every_byte_whatever_its_speed() -> None:
         assert shared.join(pair.client)
     spawn(shared.pump)
     data = os.urandom(3_000_000)
-    readers = [gevent.spawn(pair.output, len(data), 5) for pair in clients]
+    readers = [gevent.spawn(pair.output, len(data), 20) for pair in clients]
     gevent.spawn(stream.put, data)
-    gevent.joinall(readers, timeout=20)
+    gevent.joinall(readers, timeout=60)
     assert all(reader.value == data for reader in readers)
 
 
 def test_who_stops_reading_is_dropped_and_the_others_go_on() -> None:
     stream, good, bad = FakeStream(), Pair(), Pair()
-    shared = session(stream, stall=0.3)
+    shared = session(stream, stall=3)  # what the good one may be held up by the machine
     shared.join(good.client)
     shared.join(bad.client)
     spawn(shared.pump)
     data = os.urandom(2_000_000)
-    reader = gevent.spawn(good.output, len(data), 5)
+    reader = gevent.spawn(good.output, len(data), 20)
     gevent.spawn(stream.put, data)
-    assert reader.get(timeout=10) == data
+    assert reader.get(timeout=60) == data
     assert bad.client.closed and bad.client.closed[0] == 1013
     assert not shared.empty
 
@@ -52,7 +52,7 @@ def test_alone_and_not_reading_the_shell_is_let_go_too() -> None:
     shared.join(bad.client)
     spawn(shared.pump)
     writer = gevent.spawn(stream.put, b"x" * 3_000_000)
-    writer.get(timeout=5)
+    writer.get(timeout=20)
     assert bad.client.closed and bad.client.closed[0] == 1013 and shared.empty
 
 
@@ -78,7 +78,7 @@ def test_replay_and_live_output_have_no_gap_and_no_duplicate(
         shared.join(pair.client)
     gevent.sleep(0.002)
     whole = b"".join(pieces)
-    assert pair.output(len(whole), 0.01) == whole
+    assert pair.output(len(whole), 10 if whole else 0.01) == whole
     stream.end()
 
 
@@ -89,10 +89,9 @@ def test_typists_interleave_by_message_and_never_inside_one() -> None:
     clients = [Pair().client for _ in messages]
     for client, message in zip(clients, messages, strict=True):
         spawn(shared.type, client, message)
-    gevent.sleep(0.05)
+    until(lambda: len(stream.typed) == 500 and not any(client.unread for client in clients))
     typed = [stream.typed[i : i + 50] for i in range(0, 500, 50)]
     assert sorted(typed) == messages
-    assert all(client.unread == 0 for client in clients)
 
 
 def test_a_shell_that_does_not_read_makes_its_typist_wait_and_then_go() -> None:
@@ -107,7 +106,7 @@ def test_a_shell_that_does_not_read_makes_its_typist_wait_and_then_go() -> None:
     assert not waiting.ready()
     gevent.sleep(0.2)
     client.keep_alive(0.05)
-    waiting.get(timeout=1)
+    waiting.get(timeout=10)
     assert client.closed and client.closed[0] == 1013
 
 
@@ -120,5 +119,5 @@ def test_when_the_stream_ends_nobody_can_join_any_more(broken: bool) -> None:
         shared.close(1000, "")
     else:
         stream.end()
-    pump.get(timeout=1)
+    pump.get(timeout=10)
     assert shared.ended.is_set() and not shared.join(Pair().client)
