@@ -153,14 +153,17 @@ def test_an_image_may_be_asked_for(server: Server, engine: Engine, order: dict[s
 
 
 def test_a_missing_image_is_pulled_with_progress(
-    server: Server, engine: Engine, registry: Registry, order: dict[str, Any]
+    server: Server, world: World, engine: Engine, registry: Registry, order: dict[str, Any]
 ) -> None:
     throttle = Throttle(registry.address, pace=0.03)
     name = pushed(engine, registry, throttle, os.urandom(3 * 2**20))
-    answer = server.post(
-        "/v1/dockbox", json={**order, "image": name}, headers={"Prefer": "respond-async"}
-    )
-    with Events(server, answer.json()["id"]) as events:
+    with world.site.shut():
+        answer = server.post(
+            "/v1/dockbox", json={**order, "image": name}, headers={"Prefer": "respond-async"}
+        )
+        events = Events(server, answer.json()["id"])
+        events.until("state", state="creating")
+    with events:
         box = events.until("state", state="stopped")
     assert box["image"] == name
     steps = [data for kind, data in events.seen if kind == "progress"]

@@ -23,7 +23,7 @@ from ..support.shared import new_box, shared_server
 from ..support.site import Site
 from ..support.waiting import eventually
 
-GRACE, POOL = 2, 64
+GRACE, POOL = 4, 64
 # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE
 CAPABILITIES = sum(1 << bit for bit in (0, 1, 3, 4, 5, 6, 7, 10))
 
@@ -129,11 +129,13 @@ def test_a_stop_hangs_up_on_the_shell_and_what_runs_in_it(
     with server.connect(id) as terminal:
         loop = "while :; do sleep .1; done"
         for name in ("sh", "bash"):
-            terminal.run(f"""{name} -c "trap 'echo {name} >>/app/hup; exit' HUP; {loop}" & :""")
+            trap = f"trap 'echo {name} >>/app/hup; exit' HUP; echo {name} >>/app/set"
+            terminal.run(f'{name} -c "{trap}; {loop}" & :')
         # at its prompt bash ends without running a trap of HUP
         terminal.run("trap 'echo shell >>/app/hup' EXIT")
-        slow = "trap 'sleep .7; echo slow >>/app/hup; exit' HUP"
+        slow = "trap 'sleep .7; echo slow >>/app/hup; exit' HUP; echo slow >>/app/set"
         terminal.run(f'sh -c "{slow}; {loop}" & :')
+        terminal.run("until [ $(wc -l </app/set) = 3 ]; do sleep .1; done")
         stop(server, id)
         assert terminal.close_code()[0] == 1000
     words = (server.mount / id / "hup").read_text().split()

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,21 @@ SOON = 20  # seconds: a few, on a machine that has much to do
 
 @contextmanager
 def frozen(*pids: int) -> Iterator[None]:
-    """The processes take connections, and do nothing any more."""
+    """The processes and their children take connections, and do nothing any more."""
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGSTOP)  # before its children are listed, so that no more come
+    all = [*pids, *(child for pid in pids for child in children(pid))]
     try:
+        send(all, signal.SIGSTOP)
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        send(all, signal.SIGCONT)
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # a child may just have ended
+            os.kill(pid, number)
 
 
 class Own(World):
@@ -104,11 +111,8 @@ def test_ready_waits_for_nobody_who_is_frozen(own: Own) -> None:
     assert server.get("/ready").status_code == 200
     docker = own.engine._process
     assert docker and postgres
-    for pids, away, there in (
-        ([docker.pid], "docker", "database"),
-        ([postgres.pid, *children(postgres.pid)], "database", "docker"),
-    ):
-        with frozen(*pids):
+    for process, away, there in ((docker, "docker", "database"), (postgres, "database", "docker")):
+        with frozen(process.pid):
             began = time.monotonic()
             answer = server.get("/ready")
             assert time.monotonic() - began < SOON

@@ -152,12 +152,10 @@ def test_the_resize_call_and_the_url_tell_a_raw_clients_size(server: Server, box
 
 
 def test_progress_is_output_too(server: Server, site: Site) -> None:
-    site.delay = 1
-    answer = server.post(
-        "/v1/dockbox",
-        json={"url": site.repository("slow", {"a.py": "1"})},
-        headers={"Prefer": "respond-async"},
-    )
-    client = Tty(server, answer.json()["id"], hello(24, 80))
-    assert "…".encode() in client.terminal.read_until(b"# ", 30)
+    url = site.repository("slow", {"a.py": "1"})
+    with site.shut():
+        answer = server.post("/v1/dockbox", json={"url": url}, headers={"Prefer": "respond-async"})
+        client = Tty(server, answer.json()["id"], hello(24, 80))
+        client.terminal.read_until("…".encode(), 30)
+    client.terminal.read_until(b"# ", 30)
     has_size(client.terminal, "24 80")

@@ -184,7 +184,7 @@ def test_what_cannot_be_connected_to_is_told(connect: Connect, people: list[Call
 def test_a_pipe_is_typed_and_its_end_leaves_once_all_is_done(
     run: Run, shared: Server, ann: Caller, box: str
 ) -> None:
-    words = ("connect", shared.url, box)
+    words = ("connect", shared.url, box, "--linger", "4")  # or a pause of a second is the end
     done = script(run, *words, typed=b"echo $((6 * 7))\n", DOCKBOX_TOKEN=ann.text)
     assert (b"\n42\r\n" in done.stdout, done.stderr) == (True, b"")
 
@@ -256,12 +256,11 @@ def test_a_create_that_fails_says_why_and_leaves_nothing(
 def test_a_create_that_is_interrupted_goes_on(
     run: Run, shared: Server, ann: Caller, source: str, site: Site
 ) -> None:
-    site.delay = 1.0
-    user = User(run, "create", shared.url, source, "--name", "slow", DOCKBOX_TOKEN=ann.text)
-    eventually(lambda: ann.call("GET", "/v1/dockbox/slow").ok)
-    user.see("\r\x1b[K")
-    user.kill(signal.SIGINT)
-    assert "It is being created all the same: slow" in user.ends(130)
-    site.delay = 0.0
+    with site.shut():
+        user = User(run, "create", shared.url, source, "--name", "slow", DOCKBOX_TOKEN=ann.text)
+        eventually(lambda: ann.call("GET", "/v1/dockbox/slow").ok)
+        user.see("\r\x1b[K")
+        user.kill(signal.SIGINT)
+        assert "It is being created all the same: slow" in user.ends(130)
     eventually(lambda: ann.call("GET", "/v1/dockbox/slow").json()["state"] == "stopped", 20)
     ann.call("DELETE", "/v1/dockbox/slow")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         site.requests.append(f"{self.command} {self.path}")
         time.sleep(site.delay)
+        site.open.wait(60)
         wanted = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         for prefix, target in site.redirects.items():
             if path.startswith(prefix):
@@ -83,11 +85,22 @@ class Site:
         self.redirects: dict[str, str] = {}
         self.requests: list[str] = []
         self.delay = 0.0  # seconds before each answer
+        self.open = threading.Event()
+        self.open.set()
         self.server = ThreadingHTTPServer((address, 0), Handler)
         self.server.site = self  # type: ignore[attr-defined]
         self.netloc = f"{address}:{self.server.server_port}"
         self.url = f"http://{self.netloc}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """Answers nobody until the block's end: what is fetched now is not there before."""
+        self.open.clear()
+        try:
+            yield
+        finally:
+            self.open.set()
 
     def repository(self, name: str, files: Mapping[str, str | bytes]) -> str:
         """Commit ``files`` to the repository ``name``, made if new; returns its URL."""

@@ -83,7 +83,7 @@ class Terminal:
         self.socket.shutdown()
         raise self.closed
 
-    def read_until(self, marker: bytes, timeout: float = 10) -> bytes:
+    def read_until(self, marker: bytes, timeout: float = 30) -> bytes:
         """All output up to ``marker`` and with it.  Raises ``Closed``, or ``TimeoutError``."""
         end, parts = time.monotonic() + timeout, [self.buffer]
         tail, total = b"", 0
@@ -116,7 +116,7 @@ class Terminal:
                 break
         return b"".join(parts)
 
-    def run(self, command: str, timeout: float = 10) -> str:
+    def run(self, command: str, timeout: float = 30) -> str:
         """Type ``command`` into the shell; its output.  Raises as ``read_until``."""
         token = secrets.token_hex(6)
         # What is typed comes back as an echo, in which the two marks are not whole.
