@@ -20,7 +20,7 @@ from .processes import children, end, kill, launch, need_root, program
 from .run import Run
 from .waiting import eventually
 
-START_TIMEOUT = 40
+START_TIMEOUT = 60
 
 
 class Engine:

@@ -39,7 +39,7 @@ class Postgres:
         self._process = launch(
             command, self.log_file, self._run.environment(), self.folder, _user()
         )
-        eventually(self._answers, 30, "an answer of PostgreSQL")
+        eventually(self._answers, 60, "an answer of PostgreSQL")
 
     def _initialise(self) -> None:
         initdb, user = binary("initdb"), _user()

@@ -39,7 +39,7 @@ class Registry:
         self._process = launch(
             [command, "serve", str(config)], self.log_file, self._run.environment()
         )
-        eventually(self._answers, 15, "an answer of the registry")
+        eventually(self._answers, 60, "an answer of the registry")
 
     def _answers(self) -> bool:
         if self._process is None or self._process.poll() is not None:

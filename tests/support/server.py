@@ -41,9 +41,12 @@ class Server(Api):
         self.app, self.root = "wsgi:app", ROOT  # where the code is
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, timeout: float = 30) -> None:
+    def start(self, timeout: float = 60) -> None:
         self.process = launch(self.command(), self.log_file, self.environment(), self.root)
         eventually(self._answers, timeout, f"health of the server\n{self.log_file}")
+        # gunicorn begins one after the other: the first may answer before there is a second
+        workers = int(self.settings.get("WEB_CONCURRENCY") or 1)
+        eventually(lambda: len(self.worker_pids()) >= workers, timeout, f"{workers} workers")
 
     def command(self) -> list[str]:
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
