@@ -30,6 +30,7 @@ from .watch import Watcher
 # ``DockboxError``.
 Admit = Callable[[str], tuple[str, Identity]]
 JOIN_TRIES = 5
+CLEAR_LINE = b"\r\x1b[K"  # EL of ECMA-48
 DELETED = "The dockbox was deleted."
 
 
@@ -101,18 +102,24 @@ class Arrivals:
 
     def _await(self, visit: Visit) -> None:
         """Show how far the dockbox is until it can be joined, or never can."""
+        shown = False
         for box in self._watcher.follow(visit.id, 1.0):
             if visit.client.closing:
                 return
             if box is None or box["state"] == "stopping":
                 continue
             if box["state"] == "creating":
-                visit.client.offer(_progress_text(box))
-            elif box["state"] == "failed":
-                visit.client.offer(f"\r\x1b[K{plain(str(box['error']), 1000)}\r\n".encode())
+                visit.client.offer(_progress(box))
+                shown = True
+                continue
+            if shown:  # the shell's first line is not behind the last step
+                visit.client.offer(CLEAR_LINE)
+                shown = False
+            if box["state"] == "failed":
+                visit.client.offer(f"{plain(str(box['error']), 1000)}\r\n".encode())
                 visit.client.close_after_output(FAILED, str(box["error"]))
                 return
-            elif self._join(visit):
+            if self._join(visit):
                 return
         visit.client.close(NORMAL, DELETED)
 
@@ -186,11 +193,11 @@ class Arrivals:
             raise
 
 
-def _progress_text(box: Snapshot) -> bytes:
+def _progress(box: Snapshot) -> bytes:
     step = box["progress"] or {"step": "Waiting", "percent": None, "bytes": None}
     text = f"{plain(step['step'], 1000)} …"
     if step["percent"] is not None:
         text += f" {step['percent']} %"
     if step["bytes"]:
         text += f" ({step['bytes'] / 2**20:.1f} MB)"
-    return f"\r\x1b[K{text}".encode()
+    return CLEAR_LINE + text.encode()

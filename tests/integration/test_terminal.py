@@ -220,7 +220,9 @@ def test_who_comes_too_early_sees_the_progress_and_then_the_shell(
         for terminal in early:
             terminal.read_until("…".encode(), 30)
     for terminal in early:
-        assert b"\r\x1b[K" in terminal.read_until(b"early\r\n", 30)
+        shown = terminal.read_until(b"early\r\n", 30)
+        _, cleared, shell = shown.rpartition(b"\r\x1b[K")
+        assert cleared and "…".encode() not in shell, "the shell begins on a clear line"
     assert early[5].run("ls") == "main.py\n"
     assert server.box(id)["connections"] == 6
     for terminal in early:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockbox.errors import BadSource, FetchFailed, StorageFailed
-from dockbox.lifecycle.arrival import _progress_text
+from dockbox.lifecycle.arrival import _progress
 from dockbox.sources import Limits, parse
 from dockbox.sources.base import Deadline, Progress
 from dockbox.sources.git import _sentence
@@ -245,5 +245,5 @@ def test_no_word_of_git_is_ever_shown(words: str) -> None:
 
 def test_a_terminal_is_shown_no_control_characters_of_a_step() -> None:
     step = {"step": "Pulling \x1b[2J\x9b31m\r\nx\u202e", "percent": 5, "bytes": 2**20}
-    shown = _progress_text({"progress": step}).decode()
+    shown = _progress({"progress": step}).decode()
     assert shown.startswith("\r\x1b[K") and shown.removeprefix("\r\x1b[K").isprintable()
