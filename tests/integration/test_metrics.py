@@ -97,7 +97,7 @@ def test_bytes_and_clients_of_two_workers_add_up(server: Server, box: str) -> No
         return received > len(terminals) ** 2 * 100_000 and sent() == received
 
     eventually(all_is_counted, 15, "every byte of output")
-    eventually(lambda: typed() == len(terminals) * 10, 5, "every byte of input")
+    eventually(lambda: typed() == len(terminals) * 10, 20, "every byte of input")
     assert (came(), left(), opened()) == (len(terminals), 0, 2)
     server.hang_up()
     eventually(lambda: left() == len(terminals), 10, "the ends")
@@ -146,7 +146,7 @@ def test_who_is_dropped_for_being_slow_is_counted(server: Server, box: str) -> N
         terminal.run("true", 60)  # all that was still to come
         server.post(f"/v1/dockbox/{box}/stop")
         assert terminal.close_code()[0] == 1000
-    eventually(stopped, 5, "one whose dockbox was stopped")
+    eventually(stopped, 20, "one whose dockbox was stopped")
     assert (dropped(), stopped()) == (1, 1)
 
 

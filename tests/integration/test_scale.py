@@ -230,7 +230,7 @@ def bounded(activity: Activity) -> int:
     new one before PostgreSQL has ended the old.
     """
     if (found := len(activity.now())) > 2 * BOUND:
-        eventually(lambda: len(activity.now()) <= 2 * BOUND, 5, "connections within the bound")
+        eventually(lambda: len(activity.now()) <= 2 * BOUND, 20, "connections within the bound")
         return 2 * BOUND
     return found
 

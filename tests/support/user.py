@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ptyprocess import PtyProcess
@@ -30,6 +31,8 @@ class User:
         self.process = PtyProcess.spawn(
             [*COMMAND, *words], cwd=str(ROOT), dimensions=(24, 80),
             env=run.environment(**variables, TERM="xterm"),
+            # a shell lets what it runs in the background ignore Ctrl-C, and so do all below it
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         self._seen = b""
 
