@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -31,16 +30,9 @@ def ann(module_server: Server) -> Caller:
     return make_callers(module_server)[0]
 
 
-def lines(server: Server, **wanted: object) -> list[dict[str, Any]]:
-    """The lines with these fields; each line of the log is JSON."""
-    whole, _, _ = server.log().rpartition("\n")  # without one that is just being written
-    found = [json.loads(line) for line in whole.splitlines()]
-    return [one for one in found if wanted.items() <= one.items()]
-
-
 def access(server: Server, **wanted: object) -> dict[str, Any]:
     """The one line about the request that has these fields, once it is there."""
-    found = eventually(lambda: lines(server, logger="gunicorn.access", **wanted), 10, str(wanted))
+    found = eventually(lambda: server.logged(logger="gunicorn.access", **wanted), 10, str(wanted))
     assert found is not None
     [line] = found
     return line
@@ -63,7 +55,7 @@ def test_each_request_is_a_line_and_its_id_is_in_all_that_it_causes(
         "level": "info", "method": "POST", "route": "/v1/dockbox", "status": 201,
         "address": "127.0.0.1", "dockbox": id, "message": "POST /v1/dockbox",
     }.items() <= line.items()  # fmt: skip
-    caused = lines(shared, request=request, dockbox=id)
+    caused = shared.logged(request=request, dockbox=id)
     # in the request, and in the greenlet that went on with it
     assert {"create", "created"} <= {one["message"] for one in caused}
     assert "debug" in {one["level"] for one in caused}
@@ -75,7 +67,7 @@ def test_a_terminal_is_a_line_when_it_is_over(shared: Server, ann: Caller, site:
         terminal.run("true")
     line = access(shared, route="/v1/dockbox/ws/<key>", dockbox=id)
     assert line["status"] == 101 and line["ms"] > 0
-    acts = [one["message"] for one in lines(shared, request=line["request"])]
+    acts = [one["message"] for one in shared.logged(request=line["request"])]
     assert acts.index("connect") < acts.index("disconnect")
 
 
@@ -115,13 +107,13 @@ def test_refusals_are_bounded_and_the_rest_is_counted(shared: Server) -> None:
         assert shared.get("/v1/dockbox").status_code in (401, 429)
 
     def counted() -> int:
-        told = lines(shared, code="unauthorized")
+        told = shared.logged(code="unauthorized")
         return sum(one.get("more", 1) for one in told)
 
-    before = len(lines(shared, message="refused", code="unauthorized"))
+    before = len(shared.logged(message="refused", code="unauthorized"))
     assert before <= 40  # 20 in a span, and a span may have ended
     eventually(lambda: counted() >= 60, 20, "all of them in the count")
-    assert lines(shared, message="refused, not shown one by one", code="unauthorized")
+    assert shared.logged(message="refused, not shown one by one", code="unauthorized")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +128,7 @@ def test_what_is_no_http_is_a_line_without_what_it_says(
     shared: Server, request_: bytes, kind: str
 ) -> None:
     assert raw(shared, request_ % PASSWORD.encode()).startswith(b"HTTP/1.1 400")
-    assert eventually(lambda: lines(shared, message="refused", code=kind), 10, kind)
+    assert eventually(lambda: shared.logged(message="refused", code=kind), 10, kind)
     assert PASSWORD not in shared.log()
 
 
@@ -169,7 +161,7 @@ def test_no_secret_is_in_any_line_wherever_it_was_put(
     with pytest.raises(Closed):
         hello(shared, "none", ann.text).read_until(b"# ")
     hello(shared, id, share).close()
-    eventually(lambda: len(lines(shared, route="/v1/dockbox/ws/<key>")) >= 2, 10, "the terminals")
+    eventually(lambda: len(shared.logged(route="/v1/dockbox/ws/<key>")) >= 2, 10, "the terminals")
     log = shared.log()
     secrets = (PASSWORD, "hunter2", ann.text.split("_", 2)[2], ticket, share.split("_", 2)[2])
     assert [secret for secret in (*secrets, cookie) if secret in log] == []

@@ -251,6 +251,11 @@ def test_a_worker_takes_no_more_of_the_databases_connections_than_it_may(world: 
     world.clean()
 
 
+def transactions(activity: Activity) -> set[float]:
+    """Each by when it began."""
+    return {since for _, since in activity.now() if since is not None}
+
+
 def test_terminals_that_are_open_hold_nothing_of_the_database(world: World) -> None:
     id = world.server.create(world.archive())["id"]
     for _ in range(50):
@@ -259,8 +264,8 @@ def test_terminals_that_are_open_hold_nothing_of_the_database(world: World) -> N
     activity = Activity(world)
     eventually(lambda: {state for state, _ in activity.now()} == {"idle"}, 10, "only idle ones")
     for _ in range(5):  # whatever transactions there are, none of them stays
-        began = {since for _, since in activity.now() if since is not None}
-        eventually(lambda: not began & {since for _, since in activity.now()}, 10, "their end")  # noqa: B023
+        began = transactions(activity)
+        eventually(lambda old=began: not old & transactions(activity), 10, "their end")
         time.sleep(0.2)
     assert len(activity.now()) <= 2 * BOUND
     world.server.hang_up()

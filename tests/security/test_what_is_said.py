@@ -21,9 +21,8 @@ PASSWORD = "hunter2-of-the-source"
 
 
 def trail(server: Server, dockbox: str | None) -> list[dict[str, Any]]:
-    """The audit trail of a dockbox; every line of the log is JSON, once it is whole."""
-    lines = [json.loads(line) for line in server.log().rpartition("\n")[0].splitlines()]
-    mine = [one for one in lines if one["logger"] == "dockbox.audit"]
+    """The audit trail of a dockbox; every line of the log is JSON."""
+    mine = server.logged(logger="dockbox.audit")
     return [one for one in mine if one.get("dockbox") == dockbox]
 
 

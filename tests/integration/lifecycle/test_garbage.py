@@ -121,12 +121,6 @@ def present(world: Old) -> list[Any]:
     return world.rows("SELECT id FROM dockboxes WHERE deleted_at IS NULL")
 
 
-def trail(server: Server, **wanted: object) -> list[dict[str, Any]]:
-    whole, _, _ = server.log().rpartition("\n")  # the last line may be half a line
-    lines = [json.loads(line) for line in whole.splitlines()]
-    return [one for one in lines if wanted.items() <= one.items()]
-
-
 def test_untouched_dockboxes_go_by_themselves_and_those_in_use_stay(run: Run, world: Old) -> None:
     server = world.server
     old, young, used, read = (world.box() for _ in range(4))
@@ -140,7 +134,7 @@ def test_untouched_dockboxes_go_by_themselves_and_those_in_use_stay(run: Run, wo
         eventually(lambda: there(world, old) == (False, False, False), 30, "its end")
         assert "still" in terminal.run("echo still")
     assert [there(world, id) for id in (young, used, read)] == [(True, True, True)] * 3
-    [line] = trail(server, message="delete", dockbox=old)
+    [line] = eventually(lambda: server.logged(message="delete", dockbox=old), 10, "the trail")
     assert (line["by"], line["reason"]) == ("gc", "untouched for 30 days")
 
 

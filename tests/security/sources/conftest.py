@@ -15,6 +15,26 @@ __all__ = ["canary", "site", "swapped"]
 
 
 @pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with one small Ruby file."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "a.rb").write_bytes(b"x" * 100)
+    return root
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder beside the tree, full of Go."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "go.mod").touch()
+    (folder / "a.go").write_bytes(b"x" * 99_000)
+    (folder / "script").write_bytes(b"#!/usr/bin/perl\n" + b"x" * 99_000)
+    return folder
+
+
+@pytest.fixture
 def canary(tmp_path: Path) -> Path:
     """A folder outside of every tree: whoever gets here has been led out."""
     folder = tmp_path / "canary"

@@ -6,9 +6,7 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +19,7 @@ from dockbox.sources.walk import walk
 
 from ...support.swapping import Swapper, exchange
 from ...unit.sources.test_files import as_nobody, open_way
+from .meanwhile import Meanwhile
 
 ROUNDS = 300  # each one sees every folder of the tree
 
@@ -29,20 +28,6 @@ def inside(canary: Path) -> list[tuple[str, int, int]]:
     """All that must stay as it is."""
     found = [canary, *sorted(canary.rglob("*"))]
     return [(path.name, path.lstat().st_mode, path.lstat().st_size) for path in found]
-
-
-class Meanwhile(Deadline):
-    """Does something when it is asked for the ``nth`` time."""
-
-    def __init__(self, nth: int, act: Callable[[], Any]) -> None:
-        super().__init__(60)
-        self.asked, self.nth, self.act = 0, nth, act
-
-    def left(self) -> float:
-        self.asked += 1
-        if self.asked == self.nth:
-            self.act()
-        return super().left()
 
 
 # --- folders and links trade places ---------------------------------------------------------
