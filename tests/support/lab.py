@@ -33,10 +33,14 @@ PRIVATE6 = "fd00:9::5"
 SUBNET6, GATEWAY6 = "2a0e:97c0:beef::/64", "2a0e:97c0:beef::1"  # of containers
 PORTS = (53, 80, 2375, 5432)
 ANSWER = "here"
+END = "<end of the output>"
 SERVE = f"""
 import socketserver, sys, threading
 class Answer(socketserver.BaseRequestHandler):
-    def handle(self): self.request.sendall(b"{ANSWER}")
+    def handle(self):
+        self.request.sendall(b"{ANSWER}")
+        self.request.shutdown(socketserver.socket.SHUT_WR)
+        while self.request.recv(99): pass # what is not read resets the connection, answer and all
 class Datagram(socketserver.BaseRequestHandler):
     def handle(self): self.request[1].sendto(b"{ANSWER}", self.client_address)
 class TCP(socketserver.ThreadingTCPServer):
@@ -179,8 +183,15 @@ class Lab:
 
 
 def execute(engine: Engine, container: str, script: str) -> tuple[int, str]:
-    """Run ``script`` in a container, as its root; the exit code and all output."""
+    """Run ``script`` in a container, as its root; the exit code and all output.
+
+    It runs again when Docker has lost what it printed (moby/moby#27289).
+    """
     api: Any = engine.client().api
-    made = api.exec_create(container, ["/bin/sh", "-c", script], user="0:0")["Id"]
-    output = api.exec_start(made).decode(errors="replace")
-    return int(api.exec_inspect(made)["ExitCode"]), output
+    whole = f"({script}\n) 2>&1; code=$?; echo '{END}'; exit $code"
+    for _ in range(5):
+        made = api.exec_create(container, ["/bin/sh", "-c", whole], user="0:0")["Id"]
+        output, end, _ = api.exec_start(made).decode(errors="replace").rpartition(f"{END}\n")
+        if end:
+            return int(api.exec_inspect(made)["ExitCode"]), output
+    raise AssertionError(f"{script!r} never came to its end")

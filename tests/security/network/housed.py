@@ -41,7 +41,8 @@ class Box:
         self, address: str, port: int = 80, by: str = "tcp", seconds: int = 20, at_once: bool = True
     ) -> bool:
         """Whether somebody answers; if not, a refusal must come ``at_once``."""
-        said = self.run(TRY.format(address=address, port=port, by=by, seconds=seconds))
+        script = TRY.format(address=address, port=port, by=by, seconds=seconds)
+        said = self.run(script)
         if said.startswith(ANSWER):
             return True
         if not at_once and said.startswith("Terminated"):
@@ -67,7 +68,10 @@ class Box:
     def serve(self) -> None:
         """Answer at port 80 as the lab's servers do."""
         # one that never stops listening: nobody is refused between two answers
-        self.run(f"echo {ANSWER} >/app/answer; nc -ll -p 80 -e cat /app/answer >/dev/null 2>&1 &")
+        self.run(
+            f"echo {ANSWER} >/app/answer; "
+            "nc -ll -p 80 -e sh -c 'cat /app/answer; cat >/dev/null' >/dev/null 2>&1 &"
+        )
         eventually(lambda: self.reaches("127.0.0.1"), 20, "an answer of its own")
 
 
